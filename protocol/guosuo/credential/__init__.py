@@ -1,0 +1,1 @@
+"""Enrolment, epoch keys, renewals, the board and its proofs."""

@@ -1,0 +1,1 @@
+"""Evidence: documents of health systems, read strictly and reduced to one integer."""

@@ -1,0 +1,1 @@
+"""Charter, published records, trust lists: what regions tell each other and everybody."""

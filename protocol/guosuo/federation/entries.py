@@ -1,0 +1,195 @@
+"""Bodies of log entries, and the blobs that they name by hash.
+
+The bodies of `list-part` and `policy` entries are the octets of a `ListPart` and
+a `PolicyPart` themselves, so that their hash in transcripts is the hash of what
+was logged.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from guosuo.curve.points import G1, G2
+from guosuo.errors import PeerError, Reason
+from guosuo.federation.charter import Name
+from guosuo.federation.ids import (
+    CheckpointId,
+    Ed25519Signature,
+    Epoch,
+    Revision,
+    Slot,
+)
+from guosuo.scheme import KeyId, Scheme
+from guosuo.wire import cbor
+from guosuo.wire.schema import G2Bytes, Hash, Message, Range, Size, message
+
+ALLOTMENT_SIZE = 8 + 48
+MAX_BUCKETS = 1 << 14
+_MAX_STATUS = 1 << 24
+
+
+@message
+class EpochEntry(Message):
+    """One epoch key and everything that belongs to its epoch."""
+
+    epoch: Epoch
+    revision: Revision
+    public: G2Bytes
+    possession: Annotated[bytes, Size(64, 64)]
+    root_signature: Ed25519Signature
+    status: Hash
+    board: Hash
+    allotment: Hash
+    rules: Annotated[int, Range(1, 1 << 16)]
+    """Evidence-rule version by which v_t is computed."""
+    allotted: int
+    active: int
+    previous: Hash | None
+    """Hash of the previous epoch entry; absent in the first."""
+
+
+@message
+class BucketRef(Message):
+    """A bucket of the board by hash; no proof if no slot is present."""
+
+    first: Slot
+    data: Hash
+    proof: Hash | None
+
+
+@message
+class Board(Message):
+    """The blob that lists the buckets of an epoch, ascending."""
+
+    MAX_SIZE: ClassVar[int] = 2 << 20
+
+    buckets: Annotated[tuple[BucketRef, ...], Size(0, MAX_BUCKETS)]
+
+
+class Action(StrEnum):
+    """What an order does (closed list)."""
+
+    SUSPEND = "suspend"
+    RESTORE = "restore"
+    RETIRE = "retire-slot"
+
+
+class OrderReason(StrEnum):
+    """Reason classes of orders; the charter's own list comes with quorums."""
+
+    INFECTION = "infection"
+    EVIDENCE_WITHDRAWN = "evidence-withdrawn"
+    DOUBLE_ENROLMENT = "double-enrolment"
+    HOLDER = "holder"
+    ORDER_LAPSED = "order-lapsed"
+
+
+@message
+class OrderEntry(Message):
+    """A status change; the exact reason is committed to, not shown."""
+
+    action: Action
+    slots: Annotated[tuple[Slot, ...], Size(1, 1024)]
+    reason: OrderReason
+    commitment: Hash
+
+
+@message
+class ListEntry(Message):
+    """A list version: its public part's octets hash and the wallets' blob."""
+
+    part: Hash
+    keys: Hash
+
+
+@message
+class CheckpointInfo(Message):
+    """A checkpoint that the gate region answers for."""
+
+    checkpoint: CheckpointId
+    names: Annotated[tuple[Name, ...], Size(1, 16)]
+    place: Annotated[str, Size(1, 256)]
+    policy: Annotated[str, Size(1, 32)]
+
+
+@message
+class CheckpointsEntry(Message):
+    """All checkpoints of the gate region; replaces the entry before."""
+
+    checkpoints: Annotated[tuple[CheckpointInfo, ...], Size(0, 64)]
+
+
+def root_statement(federation: bytes, key_id: KeyId, public: bytes) -> bytes:
+    """What a region's root key signs to certify an epoch key."""
+    return cbor.encode(
+        [
+            "guosuo/epoch-key",
+            federation,
+            key_id.region,
+            key_id.epoch,
+            key_id.revision,
+            public,
+        ]
+    )
+
+
+def epoch_public(scheme: Scheme, entry: EpochEntry) -> G2:
+    """W_t, strictly decoded."""
+    return scheme.engine.decode_g2(entry.public)
+
+
+# --- blobs -----------------------------------------------------------------------------
+
+
+def encode_allotment(slots: Mapping[int, G1]) -> bytes:
+    """Newly allotted slots with their commitments, ascending: 8 + 48 octets each."""
+    return b"".join(slot.to_bytes(8, "big") + slots[slot].encode() for slot in sorted(slots))
+
+
+def decode_allotment(scheme: Scheme, data: bytes) -> dict[int, G1]:
+    """Strict: ascending, no slot twice, every C in the subgroup."""
+    if len(data) % ALLOTMENT_SIZE:
+        raise PeerError(Reason.ALLOTMENT)
+    out: dict[int, G1] = {}
+    last = -1
+    for i in range(0, len(data), ALLOTMENT_SIZE):
+        slot = int.from_bytes(data[i : i + 8], "big")
+        if slot <= last:
+            raise PeerError(Reason.ALLOTMENT)
+        last = slot
+        out[slot] = scheme.engine.decode_g1(data[i + 8 : i + ALLOTMENT_SIZE])
+    return out
+
+
+def status_bits(size: int, invalid: Iterable[int]) -> bytes:
+    """The bit array of a one-bit status list over `size` slots; 1 is out of force."""
+    bits = bytearray(-(-size // 8))
+    for slot in invalid:
+        bits[slot >> 3] |= 1 << (slot & 7)
+    return bytes(bits)
+
+
+def encode_status_list(bits: bytes) -> bytes:
+    """Token Status List in CBOR form (draft-ietf-oauth-status-list), one bit a slot."""
+    return cbor.encode({"bits": 1, "lst": zlib.compress(bits, 9)})
+
+
+def decode_status_list(data: bytes) -> bytes:
+    """The bit array of a one-bit status list; bounded; `PeerError(STATUS_LIST)`."""
+    value = cbor.decode(data, max_size=_MAX_STATUS)
+    if not isinstance(value, dict) or value.keys() != {"bits", "lst"} or value["bits"] != 1:
+        raise PeerError(Reason.STATUS_LIST)
+    packed = value["lst"]
+    if not isinstance(packed, bytes):
+        raise PeerError(Reason.STATUS_LIST)
+    inflater = zlib.decompressobj()
+    try:
+        bits = inflater.decompress(packed, _MAX_STATUS)
+    except zlib.error:
+        raise PeerError(Reason.STATUS_LIST) from None
+    if not inflater.eof or inflater.unused_data:
+        raise PeerError(Reason.STATUS_LIST)
+    return bits

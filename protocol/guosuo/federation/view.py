@@ -1,0 +1,209 @@
+"""What a reader knows of the regions' logs: verified, in order, conforming.
+
+`FederationView.append` takes the signed entries of each region in order. A broken
+signature or chain is refused as a whole; an entry that parses but does not conform
+is void: it changes nothing, is kept with its reason and index, and stops nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from guosuo.credential.keys import check_possession
+from guosuo.curve.points import G2
+from guosuo.errors import PeerError, Reason
+from guosuo.federation.charter import Federation
+from guosuo.federation.entries import (
+    Action,
+    CheckpointInfo,
+    CheckpointsEntry,
+    EpochEntry,
+    ListEntry,
+    OrderEntry,
+    epoch_public,
+    root_statement,
+)
+from guosuo.federation.records import (
+    GENESIS,
+    LOGGED,
+    Kind,
+    LogEntry,
+    digest,
+    kind_of,
+    open_record,
+    signature_holds,
+)
+from guosuo.federation.trust_list import MAX_REVISION, CheckedPart, check_part
+from guosuo.policy.table import CheckedPolicy, check_policy
+from guosuo.scheme import KeyId
+
+MAX_KEY_REVISION = 2
+"""At most two key revisions per region and epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedEpoch:
+    """A conforming epoch entry, with the orders in force at that place of the log."""
+
+    id: KeyId
+    entry: EpochEntry
+    public: G2
+    digest: bytes
+    """Hash of the signed entry."""
+    suspended: frozenset[int]
+    """Slots out of force by conforming orders before this entry."""
+
+
+@dataclass(slots=True)
+class RegionView:
+    """The conforming content of one region's log."""
+
+    region: str
+    entries: list[bytes] = field(default_factory=list, repr=False)
+    last: bytes = GENESIS
+    epochs: dict[KeyId, PublishedEpoch] = field(default_factory=dict)
+    suspended: set[int] = field(default_factory=set)
+    retired: set[int] = field(default_factory=set)
+    parts: dict[bytes, CheckedPart] = field(default_factory=dict)
+    """List parts by hash."""
+    lists: dict[tuple[int, int], ListEntry] = field(default_factory=dict)
+    """List versions by (epoch, revision); the first entry of a version counts."""
+    policies: dict[tuple[str, int], CheckedPolicy] = field(default_factory=dict)
+    """Policy versions by (policy, version); the first entry of a version counts."""
+    checkpoints: dict[str, CheckpointInfo] = field(default_factory=dict)
+    void: list[tuple[int, Reason]] = field(default_factory=list)
+
+    def latest(self) -> PublishedEpoch | None:
+        """The newest conforming epoch entry."""
+        return next(reversed(self.epochs.values()), None)
+
+    def epoch(self, number: int) -> PublishedEpoch | None:
+        """The conforming entry of an epoch with its highest revision."""
+        found = [e for key, e in self.epochs.items() if key.epoch == number]
+        return found[-1] if found else None
+
+
+class FederationView:
+    """Verified logs of all members of one federation."""
+
+    def __init__(self, federation: Federation) -> None:
+        """An empty view; feed it with `append`."""
+        self.federation = federation
+        self.regions = {region: RegionView(region) for region in federation.members}
+        self._keys: dict[bytes, KeyId] = {}
+
+    def region(self, region: str) -> RegionView:
+        """One member's view; `PeerError(REGION_UNKNOWN)`."""
+        self.federation.member(region)
+        return self.regions[region]
+
+    def append(self, region: str, data: bytes) -> Kind:
+        """Verify and take in the next entry of a region's log; its kind.
+
+        Raises `PeerError` if it is not the next signed entry of that region.
+        """
+        view, member = self.region(region), self.federation.member(region)
+        kind = kind_of(data)
+        if kind not in LOGGED:
+            raise PeerError(Reason.RECORD_KIND)
+        entry = LogEntry.decode(open_record(member.log_key, self.federation.id, kind, data))
+        index = len(view.entries)
+        if (entry.region, entry.index, entry.previous) != (region, index, view.last):
+            raise PeerError(Reason.RECORD_ORDER)
+        view.entries.append(data)
+        view.last = digest(data)
+        try:
+            self._apply(view, kind, entry.body)
+        except PeerError as error:
+            view.void.append((index, error.reason))
+        return kind
+
+    def _apply(self, view: RegionView, kind: Kind, body: bytes) -> None:
+        scheme = self.federation.scheme
+        match kind:
+            case Kind.EPOCH:
+                self._apply_epoch(view, EpochEntry.decode(body))
+            case Kind.ORDER:
+                _apply_order(view, OrderEntry.decode(body))
+            case Kind.LIST_PART:
+                part = check_part(scheme, body)
+                window = self.federation.clock.list_window(part.part.epoch)
+                if part.part.region != view.region or window != (
+                    part.part.not_before,
+                    part.part.not_after,
+                ):
+                    raise PeerError(Reason.LIST_PART)
+                view.parts[part.digest] = part
+            case Kind.LIST:
+                _apply_list(view, ListEntry.decode(body))
+            case Kind.POLICY:
+                policy = check_policy(scheme, body)
+                name = (policy.part.policy, policy.part.version)
+                if policy.part.region != view.region or name in view.policies:
+                    raise PeerError(Reason.POLICY)
+                view.policies[name] = policy
+            case Kind.CHECKPOINTS:
+                listed = CheckpointsEntry.decode(body).checkpoints
+                if len({c.checkpoint for c in listed}) != len(listed):
+                    raise PeerError(Reason.MESSAGE_VALUE)
+                view.checkpoints = {c.checkpoint: c for c in listed}
+            case _:
+                raise PeerError(Reason.RECORD_KIND)
+
+    def _apply_epoch(self, view: RegionView, entry: EpochEntry) -> None:
+        """Rules of an epoch entry that need no blob (GS-EPOCH-2)."""
+        scheme, member = self.federation.scheme, self.federation.member(view.region)
+        key_id = KeyId(view.region, entry.epoch, entry.revision)
+        latest = view.latest()
+        # 1. It follows the latest epoch entry: a later epoch, or the next revision.
+        if latest is not None:
+            follows = entry.epoch > latest.id.epoch and entry.revision == 0
+            revises = (entry.epoch, entry.revision) == (
+                latest.id.epoch,
+                latest.id.revision + 1,
+            ) and entry.revision <= MAX_KEY_REVISION
+            if not (follows or revises):
+                raise PeerError(Reason.EPOCH_ENTRY)
+        elif entry.revision != 0:
+            raise PeerError(Reason.EPOCH_ENTRY)
+        # 2. It links to it.
+        if entry.previous != (latest.digest if latest else None):
+            raise PeerError(Reason.EPOCH_ENTRY)
+        # 3. The root key certifies the epoch key.
+        statement = root_statement(self.federation.id, key_id, entry.public)
+        if not signature_holds(member.root_key, statement, entry.root_signature):
+            raise PeerError(Reason.EPOCH_ENTRY)
+        # 4. No key stands in two epoch entries, of any region.
+        if entry.public in self._keys:
+            raise PeerError(Reason.EPOCH_KEY_REUSED)
+        # 5. Somebody knows the secret of exactly this key under exactly this name.
+        public = epoch_public(scheme, entry)
+        check_possession(scheme, key_id, public, entry.possession)
+        self._keys[entry.public] = key_id
+        view.epochs[key_id] = PublishedEpoch(
+            key_id, entry, public, view.last, frozenset(view.suspended | view.retired)
+        )
+
+
+def _apply_order(view: RegionView, order: OrderEntry) -> None:
+    slots = set(order.slots)
+    if len(slots) != len(order.slots):
+        raise PeerError(Reason.ORDER)
+    match order.action:
+        case Action.SUSPEND:
+            view.suspended |= slots
+        case Action.RESTORE:
+            view.suspended -= slots
+        case Action.RETIRE:
+            view.retired |= slots
+
+
+def _apply_list(view: RegionView, entry: ListEntry) -> None:
+    """One list per (epoch, revision), under a part that was logged before it."""
+    part = view.parts.get(entry.part)
+    if part is None:
+        raise PeerError(Reason.NOT_PUBLISHED)
+    version = (part.part.epoch, part.part.revision)
+    if version in view.lists or part.part.revision > MAX_REVISION:
+        raise PeerError(Reason.LIST_REVISIONS)
+    view.lists[version] = entry

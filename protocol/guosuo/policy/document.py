@@ -1,0 +1,75 @@
+"""The policy document: what a region accepts, as data, and its compilation.
+
+A policy is a disjunction of clauses over one piece of evidence. Its set of
+accepted evidence values is a deterministic function of the document, so every
+wallet and every other node compiles it again and compares.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Protocol
+
+from guosuo.errors import PeerError, Reason
+from guosuo.evidence.acceptance import Clause, accepted_values, accepts_at
+from guosuo.evidence.facts import EvidenceFact, EvidenceKind
+from guosuo.wire.schema import Message, Range, Size, Text, message
+
+
+class _Life(Protocol):
+    """What compilation needs of the federation's clock."""
+
+    def key_life(self, epoch: int) -> tuple[int, int]: ...
+
+
+@message
+class PolicyClause(Message):
+    """One way to be accepted; limits must be breakpoints of the age registry."""
+
+    kind: EvidenceKind
+    products: Annotated[tuple[Annotated[int, Range(0, 0xFFFF)], ...], Size(1, 256)] | None
+    """Product codes; absent means any."""
+    min_doses: Annotated[int, Range(0, 9)]
+    complete_series: bool
+    min_age_hours: Annotated[int, Range(0, 1 << 20)]
+    max_age_hours: Annotated[int, Range(1, 1 << 20)]
+    """Accepted from min (included) to max (excluded)."""
+    description: Text
+
+    def clause(self) -> Clause:
+        """As the evidence room evaluates it."""
+        return Clause(
+            kind=self.kind,
+            products=frozenset(self.products) if self.products is not None else None,
+            min_doses=self.min_doses,
+            complete_series=self.complete_series,
+            min_age_hours=self.min_age_hours,
+            max_age_hours=self.max_age_hours,
+        )
+
+
+@message
+class PolicyDocument(Message):
+    """One version of one policy of one gate region."""
+
+    region: Annotated[str, Size(2, 12)]
+    policy: Annotated[str, Size(1, 32)]
+    version: Annotated[int, Range(1, (1 << 32) - 1)]
+    not_before: Annotated[int, Range(0, 1 << 40)]
+    not_after: Annotated[int, Range(0, 1 << 40)]
+    clauses: Annotated[tuple[PolicyClause, ...], Size(1, 64)]
+
+
+def compile_policy(document: PolicyDocument, clock: _Life) -> tuple[int, ...]:
+    """The accepted evidence values, ascending; `PeerError(POLICY)` if there is none."""
+    start, end = clock.key_life(0)
+    values = accepted_values(
+        [clause.clause() for clause in document.clauses], life_seconds=end - start
+    )
+    if not values:
+        raise PeerError(Reason.POLICY)
+    return values
+
+
+def accepts(document: PolicyDocument, fact: EvidenceFact, now: int) -> bool:
+    """The same policy in clear, at one moment."""
+    return accepts_at([clause.clause() for clause in document.clauses], fact, now)

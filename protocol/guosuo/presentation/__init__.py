@@ -1,0 +1,1 @@
+"""Presentations: one sigma proof and one batched pairing check."""

@@ -1,0 +1,149 @@
+"""A wallet's audit of a gate bundle: everything checked before anything is shown.
+
+A gate that hands out a special list or table could make a holder reveal region or
+evidence by failing or passing. So a wallet uses only what the gate's region logged
+for everybody, and checks all of it, once per bundle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from guosuo.curve.entropy import Entropy
+from guosuo.errors import PeerError, Reason
+from guosuo.federation.entries import ListEntry
+from guosuo.federation.records import FetchBlob, fetch_checked
+from guosuo.federation.trust_list import (
+    CheckedKeys,
+    CheckedPart,
+    ListKeys,
+    audit_keys,
+)
+from guosuo.federation.view import FederationView, RegionView
+from guosuo.policy.document import PolicyDocument, compile_policy
+from guosuo.policy.table import CheckedPolicy, CheckedTable, audit_table
+from guosuo.scheme import KeyId
+
+_FULL_SIZE = 7
+"""From this many members on, the list must hold three regions by default."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateBundle:
+    """An audited list version and policy version of one gate region."""
+
+    part: CheckedPart
+    keys: CheckedKeys = field(repr=False)
+    policy: CheckedPolicy
+    table: CheckedTable = field(repr=False)
+    document: PolicyDocument
+
+    def listed_regions(self) -> set[str]:
+        """Regions with a key on the list."""
+        return {key.region for key in self.keys.t}
+
+
+def list_version(view: RegionView, epoch: int) -> tuple[CheckedPart, ListEntry]:
+    """The highest published revision of the list of an epoch; `PeerError(NOT_PUBLISHED)`."""
+    found = [(version, entry) for version, entry in view.lists.items() if version[0] == epoch]
+    if not found:
+        raise PeerError(Reason.NOT_PUBLISHED)
+    _, entry = max(found, key=lambda pair: pair[0])
+    return view.parts[entry.part], entry
+
+
+def policy_version(view: RegionView, policy: str, now: int) -> CheckedPolicy:
+    """The highest published version of a policy in force at `now`.
+
+    `PeerError(NOT_PUBLISHED)` for an unknown policy, `PeerError(POLICY_EXPIRED)` if
+    no version is in force.
+    """
+    versions = [p for (name, _), p in view.policies.items() if name == policy]
+    if not versions:
+        raise PeerError(Reason.NOT_PUBLISHED)
+    current = [p for p in versions if p.part.not_before <= now < p.part.not_after]
+    if not current:
+        raise PeerError(Reason.POLICY_EXPIRED)
+    return max(current, key=lambda p: p.part.version)
+
+
+def audit_bundle(
+    view: FederationView,
+    region: str,
+    policy_id: str,
+    *,
+    epoch: int,
+    now: int,
+    fetch: FetchBlob,
+    entropy: Entropy,
+    home: str | None = None,
+) -> GateBundle:
+    """Audit the bundle of a gate region for one list epoch; `PeerError` with the reason.
+
+    `home`: a holder of the gate's own region who was told that this gate will see
+    that he is local; only then may the list hold fewer regions than the charter's
+    minimum.
+    """
+    gate = view.region(region)
+    # 1. The list version is in the gate region's log and in its time.
+    part, entry = list_version(gate, epoch)
+    if not part.part.not_before <= now < part.part.not_after:
+        raise PeerError(Reason.LIST_EXPIRED)
+    # 2. Its keys are the regions' own published keys, of this epoch or the one before.
+    keys = ListKeys.decode(fetch_checked(fetch, entry.keys))
+    publics = {
+        key_id: published.public
+        for member in view.regions.values()
+        for key_id, published in member.epochs.items()
+        if epoch - 1 <= key_id.epoch <= epoch
+    }
+    # 3. S and every T_i are what the public part says.
+    checked = audit_keys(view.federation.scheme, part, keys, publics, entropy)
+    # 4. Every member is listed, or its absence is explained, and never both.
+    listed = {key_id.region for key_id in checked.t}
+    explained = {absence.region for absence in keys.absent}
+    if listed & explained or listed | explained != set(view.federation.members):
+        raise PeerError(Reason.LIST_INCOMPLETE)
+    # 5. The crowd is large enough to hide in.
+    if home != region:
+        check_crowd(view, set(checked.t), listed)
+    # 6. The policy version is in the log and in force.
+    policy = policy_version(gate, policy_id, now)
+    # 7. The table is exactly what the policy document compiles to.
+    data = fetch_checked(fetch, policy.part.document)
+    document = PolicyDocument.decode(data)
+    if (document.region, document.policy, document.version) != (
+        region,
+        policy.part.policy,
+        policy.part.version,
+    ) or (document.not_before, document.not_after) != (
+        policy.part.not_before,
+        policy.part.not_after,
+    ):
+        raise PeerError(Reason.POLICY)
+    table = audit_table(
+        view.federation.scheme,
+        policy,
+        fetch_checked(fetch, policy.part.table),
+        compile_policy(document, view.federation.clock),
+        entropy,
+    )
+    return GateBundle(part, checked, policy, table, document)
+
+
+def check_crowd(view: FederationView, keys: set[KeyId], listed: set[str]) -> None:
+    """n_min distinct regions, and `min_crowd` active slots without the largest region."""
+    parameters = view.federation.charter.parameters
+    if len(listed) < parameters.min_regions:
+        raise PeerError(Reason.LIST_TOO_FEW_REGIONS)
+    active = sorted(
+        max(view.regions[r].epochs[k].entry.active for k in keys if k.region == r)
+        for r in listed
+    )
+    if sum(active[:-1]) < parameters.min_crowd:
+        raise PeerError(Reason.LIST_TOO_FEW_REGIONS)
+
+
+def default_min_regions(members: int) -> int:
+    """n_min that a charter takes unless it says otherwise: 2 below 7 members, else 3."""
+    return 2 if members < _FULL_SIZE else 3

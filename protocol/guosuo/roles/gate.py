@@ -1,0 +1,152 @@
+"""The gate authority of a region: trust lists and tables for its own checkpoints.
+
+Its state is the secrets (a, b) of list versions that can still be used. Whoever
+knows them can pass this region's gates, for the life of those versions only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from guosuo.curve.entropy import Entropy
+from guosuo.errors import CallerError, Reason
+from guosuo.federation.audit import AuditedEpoch
+from guosuo.federation.charter import Federation
+from guosuo.federation.entries import CheckpointInfo, CheckpointsEntry, ListEntry
+from guosuo.federation.records import Append, Effect, Effects, Kind, PutBlob, digest
+from guosuo.federation.trust_list import (
+    MAX_REVISION,
+    Absence,
+    ListPart,
+    ListSecret,
+    make_keys,
+    make_part,
+)
+from guosuo.policy.document import PolicyDocument, compile_policy
+from guosuo.policy.table import make_table
+
+SCOPE = "all"
+PARTS_AHEAD = 12
+"""Epochs ahead for which a checkpoint can carry list parts: two days at E = 4 h."""
+
+
+@dataclass(slots=True)
+class GateState:
+    """Everything a gate authority must remember (saved by `roles.states`)."""
+
+    region: str
+    secrets: dict[tuple[int, int], ListSecret] = field(default_factory=dict, repr=False)
+    """By (epoch, revision)."""
+    parts: dict[tuple[int, int], ListPart] = field(default_factory=dict)
+    listed: set[tuple[int, int]] = field(default_factory=set)
+    """Versions whose key list is published."""
+    policies: dict[str, int] = field(default_factory=dict)
+    """Latest version of each policy."""
+
+
+class GateAuthority:
+    """One region's gate authority."""
+
+    def __init__(self, federation: Federation, state: GateState) -> None:
+        """A fresh `GateState(region)` founds it."""
+        federation.member(state.region)
+        self.federation = federation
+        self.state = state
+
+    def prepare_parts(self, epoch: int, entropy: Entropy, *, ahead: int = PARTS_AHEAD) -> Effects:
+        """Publish the public parts of the lists of `epoch` … `epoch + ahead`.
+
+        a and b are drawn anew, both, independently, for every version.
+        """
+        missing = [(t, 0) for t in range(epoch, epoch + ahead + 1) if (t, 0) not in self.state.parts]
+        return tuple(self._part(version, entropy) for version in missing)
+
+    def publish_list(
+        self,
+        epoch: int,
+        admitted: Sequence[AuditedEpoch],
+        entropy: Entropy,
+        *,
+        absent: Iterable[Absence] = (),
+    ) -> Effects:
+        """The list of an epoch: T_i of each admitted key, every absence explained.
+
+        `admitted`: audited epochs t and t − 1 of the regions. Calling it again for
+        an epoch publishes the next revision; after three, `CallerError`.
+        """
+        state = self.state
+        revision = next(
+            r for r in range(MAX_REVISION + 2) if (epoch, r) not in state.listed
+        )
+        if revision > MAX_REVISION:
+            raise CallerError(Reason.LIST_REVISIONS, "three revisions of a list are the limit")
+        if any(not epoch - 1 <= a.published.id.epoch <= epoch for a in admitted):
+            raise CallerError(Reason.ARGUMENT, "a list holds keys of its epoch and the one before")
+        effects: list[Effect] = []
+        version = (epoch, revision)
+        if version not in state.parts:
+            effects.append(self._part(version, entropy))
+        part = state.parts[version]
+        keys = make_keys(
+            self.federation.scheme,
+            state.secrets[version],
+            part,
+            [(a.published.id, a.published.public) for a in admitted],
+            sorted(absent, key=lambda absence: absence.region),
+        ).encode()
+        entry = ListEntry(part=digest(part.encode()), keys=digest(keys))
+        state.listed.add(version)
+        return (*effects, PutBlob(keys), Append(Kind.LIST, entry.encode()))
+
+    def publish_policy(self, document: PolicyDocument, entropy: Entropy) -> Effects:
+        """Compile a policy document, sign its table under a fresh key, publish all."""
+        state = self.state
+        version = state.policies.get(document.policy, 0) + 1
+        if (document.region, document.version) != (state.region, version):
+            raise CallerError(Reason.POLICY, "the document names another region or version")
+        data = document.encode()
+        part, table = make_table(
+            self.federation.scheme,
+            compile_policy(document, self.federation.clock),
+            region=state.region,
+            policy=document.policy,
+            version=version,
+            not_before=document.not_before,
+            not_after=document.not_after,
+            document=digest(data),
+            entropy=entropy,
+        )
+        state.policies[document.policy] = version
+        return (PutBlob(data), PutBlob(table.encode()), Append(Kind.POLICY, part.encode()))
+
+    def publish_checkpoints(self, checkpoints: Sequence[CheckpointInfo]) -> Effects:
+        """All checkpoints that wallets may answer to in this region."""
+        entry = CheckpointsEntry(checkpoints=tuple(checkpoints))
+        return (Append(Kind.CHECKPOINTS, entry.encode()),)
+
+    def forget(self, before: int) -> None:
+        """Destroy secrets of lists that ended: only the life of a version is at risk."""
+        state = self.state
+        state.secrets = {v: s for v, s in state.secrets.items() if v[0] >= before}
+        state.parts = {v: p for v, p in state.parts.items() if v[0] >= before}
+        state.listed = {v for v in state.listed if v[0] >= before}
+
+    def _part(self, version: tuple[int, int], entropy: Entropy) -> Append:
+        epoch, revision = version
+        secret = ListSecret.draw(entropy)
+        start, end = self.federation.clock.list_window(epoch)
+        part = make_part(
+            self.federation.scheme,
+            secret,
+            region=self.state.region,
+            scope=SCOPE,
+            epoch=epoch,
+            revision=revision,
+            not_before=start,
+            not_after=end,
+            entropy=entropy,
+        )
+        self.state.secrets[version] = secret
+        self.state.parts[version] = part
+        return Append(Kind.LIST_PART, part.encode())

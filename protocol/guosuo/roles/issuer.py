@@ -1,0 +1,385 @@
+"""The issuing side of a region: enrolment, renewals, epochs, orders.
+
+Holds the root key, one secret per epoch key, and per slot what renewing needs: C,
+k_slot, the evidence fact and the person's R. Never s, m_0, a name or a document.
+Every method that publishes returns effects in order; the host carries them out
+before it makes the next call.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import nacl.signing
+
+from guosuo.credential.board import SlotToRenew, build_bucket
+from guosuo.credential.keys import EpochKey, prove_possession
+from guosuo.credential.ownership import check_enrolment
+from guosuo.credential.renewal import SLOT_KEY_SIZE, renew
+from guosuo.curve.entropy import Entropy
+from guosuo.curve.points import G1
+from guosuo.errors import CallerError, PeerError, Reason
+from guosuo.evidence.facts import EvidenceFact
+from guosuo.evidence.value import value_at
+from guosuo.federation.audit import bucket_firsts
+from guosuo.federation.charter import Federation
+from guosuo.federation.entries import (
+    Action,
+    Board,
+    BucketRef,
+    EpochEntry,
+    OrderEntry,
+    OrderReason,
+    encode_allotment,
+    encode_status_list,
+    root_statement,
+    status_bits,
+)
+from guosuo.federation.records import Append, Effect, Effects, Kind, PutBlob, digest, sign
+from guosuo.roles.enrolment import (
+    NONCE_SIZE,
+    RULES_VERSION,
+    Answer,
+    EnrolRequest,
+    Grant,
+    Offer,
+    Promise,
+    Refusal,
+    RefusalCode,
+    SignedRenewal,
+    make_receipt,
+)
+from guosuo.scheme import KeyId
+
+OFFER_SECONDS = 600
+_MAX_OPEN_OFFERS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedSlot:
+    """One allotted slot as the node keeps it (encrypted at rest)."""
+
+    slot: int
+    commitment: G1 = field(repr=False)
+    slot_key: bytes = field(repr=False)
+    fact: EvidenceFact = field(repr=False)
+    person: bytes = field(repr=False)
+    """Salted hash of the person's record; only for counting slots."""
+
+
+@dataclass(slots=True)
+class IssuerState:
+    """Everything an issuer must remember (saved by `roles.states`)."""
+
+    region: str
+    root_key: nacl.signing.SigningKey = field(repr=False)
+    log_key: nacl.signing.SigningKey = field(repr=False)
+    person_salt: bytes = field(repr=False)
+    keys: dict[KeyId, EpochKey] = field(default_factory=dict, repr=False)
+    slots: dict[int, IssuedSlot] = field(default_factory=dict, repr=False)
+    records: dict[bytes, bytes] = field(default_factory=dict, repr=False)
+    """R of each person, set once, equal ever after."""
+    offers: dict[bytes, int] = field(default_factory=dict, repr=False)
+    """Open nonces and their deadlines."""
+    unpublished: set[int] = field(default_factory=set, repr=False)
+    """Slots allotted since the last epoch entry."""
+    suspended: set[int] = field(default_factory=set, repr=False)
+    retired: set[int] = field(default_factory=set, repr=False)
+    last_entry: bytes | None = None
+    """Hash of the last signed epoch entry."""
+    block: int = 0
+    """First slot of the open block."""
+
+
+class Issuer:
+    """One region's issuer."""
+
+    def __init__(self, federation: Federation, state: IssuerState) -> None:
+        """A fresh state comes from `found`, a stored one from `roles.states`."""
+        federation.member(state.region)
+        self.federation = federation
+        self.state = state
+
+    @classmethod
+    def found(
+        cls,
+        federation: Federation,
+        region: str,
+        root_key: nacl.signing.SigningKey,
+        log_key: nacl.signing.SigningKey,
+        entropy: Entropy,
+    ) -> Issuer:
+        """A new issuer without slots or epochs."""
+        return cls(federation, IssuerState(region, root_key, log_key, entropy.octets(32)))
+
+    # --- enrolment ---------------------------------------------------------------------
+
+    def offer(self, now: int, entropy: Entropy) -> bytes:
+        """A signed nonce with a deadline; a nonce enrols once."""
+        state = self.state
+        state.offers = {n: deadline for n, deadline in state.offers.items() if deadline > now}
+        if len(state.offers) >= _MAX_OPEN_OFFERS:
+            raise CallerError(Reason.STATE, "too many open offers; try again later")
+        nonce = entropy.octets(NONCE_SIZE)
+        state.offers[nonce] = now + OFFER_SECONDS
+        offer = Offer(region=state.region, nonce=nonce, deadline=now + OFFER_SECONDS)
+        return sign(state.log_key, self.federation.id, Kind.OFFER, offer.encode())
+
+    def enrol(
+        self, request: EnrolRequest, person: bytes, fact: EvidenceFact, now: int, entropy: Entropy
+    ) -> Answer:
+        """Allot a slot (or replace a slot's evidence) and sign for it off the board.
+
+        `person` is the identifier the region authenticated; `fact` is verified
+        evidence that the caller found to be this person's (`evidence.person`).
+        Refusals are answers, signed, with a code of the closed list.
+        """
+        state = self.state
+        deadline = state.offers.pop(request.nonce, None)
+        if deadline is None or now >= deadline:
+            return self.refuse(request.nonce, RefusalCode.DEADLINE, now)
+        if request.evidence != fact.digest:
+            return self.refuse(request.nonce, RefusalCode.EVIDENCE, now)
+        try:
+            commitment = self._check_request(request)
+        except PeerError:
+            return self.refuse(request.nonce, RefusalCode.PROOF, now)
+        name = hashlib.sha256(state.person_salt + person).digest()
+        if state.records.get(name, request.record) != request.record:
+            return self.refuse(request.nonce, RefusalCode.OTHER_SECRET, now)
+        try:
+            issued = self._slot_for(request, name, commitment, fact, entropy)
+        except PeerError as error:
+            code = (
+                RefusalCode.NO_SLOT_LEFT
+                if error.reason is Reason.ENROLMENT_NO_SLOT
+                else RefusalCode.NOT_THAT_SLOT
+            )
+            return self.refuse(request.nonce, code, now)
+        grant = self._grant(issued, now, entropy)
+        state.records[name] = request.record
+        state.slots[issued.slot] = issued
+        return Answer(grant=grant, refusal=None)
+
+    def refuse(self, nonce: bytes, code: RefusalCode, now: int) -> Answer:
+        """A signed refusal; also for callers whose person or evidence check failed."""
+        self.state.offers.pop(nonce, None)
+        refusal = Refusal(region=self.state.region, nonce=nonce, code=code, issued=now)
+        return Answer(
+            grant=None,
+            refusal=sign(
+                self.state.log_key, self.federation.id, Kind.REFUSAL, refusal.encode()
+            ),
+        )
+
+    def new_phone(self, person: bytes) -> Effects:
+        """Retire all slots of a person who lost the link secret, and forget R."""
+        name = hashlib.sha256(self.state.person_salt + person).digest()
+        slots = [s.slot for s in self.state.slots.values() if s.person == name]
+        self.state.records.pop(name, None)
+        alive = [slot for slot in slots if slot not in self.state.retired]
+        return self.order(Action.RETIRE, alive, OrderReason.HOLDER, b"") if alive else ()
+
+    def _check_request(self, request: EnrolRequest) -> G1:
+        engine = self.federation.scheme.engine
+        commitment = engine.decode_g1(request.commitment)
+        # The identity, R of s = 0, is refused by decoding.
+        record = engine.decode_g1(request.record)
+        check_enrolment(
+            self.federation.scheme,
+            self.state.region,
+            request.nonce,
+            request.evidence,
+            commitment,
+            record,
+            request.proof,
+        )
+        return commitment
+
+    def _slot_for(
+        self,
+        request: EnrolRequest,
+        person: bytes,
+        commitment: G1,
+        fact: EvidenceFact,
+        entropy: Entropy,
+    ) -> IssuedSlot:
+        state = self.state
+        if request.slot is not None:
+            old = state.slots.get(request.slot)
+            if (
+                old is None
+                or old.person != person
+                or old.commitment != commitment
+                or old.slot in state.suspended | state.retired
+            ):
+                raise PeerError(Reason.CREDENTIAL)
+            return replace(old, fact=fact)
+        if any(other.commitment == commitment for other in state.slots.values()):
+            raise PeerError(Reason.CREDENTIAL)
+        own = [
+            s.slot
+            for s in state.slots.values()
+            if s.person == person and s.slot not in state.retired
+        ]
+        if len(own) >= self.federation.charter.parameters.slots_per_person:
+            raise PeerError(Reason.ENROLMENT_NO_SLOT)
+        slot = self._free_slot(entropy)
+        state.unpublished.add(slot)
+        return IssuedSlot(slot, commitment, entropy.octets(SLOT_KEY_SIZE), fact, person)
+
+    def _free_slot(self, entropy: Entropy) -> int:
+        """A random place of the open block; a block is closed when 3/4 are taken.
+
+        The limit keeps the last places of a block from being predictable.
+        """
+        state, size = self.state, self.federation.charter.parameters.bucket_slots
+        free = [s for s in range(state.block, state.block + size) if s not in state.slots]
+        if len(free) <= size // 4:
+            state.block += size
+            free = list(range(state.block, state.block + size))
+        return free[entropy.below(len(free))]
+
+    def _grant(self, issued: IssuedSlot, now: int, entropy: Entropy) -> Grant:
+        current = self.federation.clock.epoch_at(now)
+        newest: dict[int, EpochKey] = {}
+        for key in self.state.keys.values():
+            if key.id.epoch >= current:
+                newest[key.id.epoch] = key
+        if not newest:
+            raise CallerError(Reason.STATE, "turn the epoch before enrolling anybody")
+        salt = entropy.octets(32)
+        promise = Promise(
+            issued.slot,
+            issued.fact.digest,
+            issued.fact.event_time,
+            issued.slot_key,
+            issued.commitment.encode(),
+        )
+        return Grant(
+            slot=issued.slot,
+            slot_key=issued.slot_key,
+            salt=salt,
+            receipt=make_receipt(
+                self.federation, self.state.region, self.state.log_key, promise, salt, now
+            ),
+            signatures=tuple(
+                SignedRenewal(
+                    epoch=key.id.epoch,
+                    revision=key.id.revision,
+                    signature=renew(
+                        self.federation.scheme,
+                        key,
+                        issued.slot,
+                        issued.commitment,
+                        issued.slot_key,
+                        self._value(issued, key.id.epoch),
+                    ).encode(),
+                )
+                for _, key in sorted(newest.items())
+            ),
+        )
+
+    def _value(self, issued: IssuedSlot, epoch: int) -> int:
+        start, end = self.federation.clock.key_life(epoch)
+        return value_at(issued.fact, start=start, end=end)
+
+    # --- orders -------------------------------------------------------------------------
+
+    def order(
+        self, action: Action, slots: Iterable[int], reason: OrderReason, file: bytes
+    ) -> Effects:
+        """A status change as a log entry; it takes effect with the next epoch.
+
+        `file`: hiding commitment input (exact reason and evidence file, salted by
+        the caller); only its hash is published.
+        """
+        state, chosen = self.state, sorted(set(slots))
+        if not chosen or any(slot not in state.slots for slot in chosen):
+            raise CallerError(Reason.ORDER, "an order names allotted slots of this region")
+        match action:
+            case Action.SUSPEND:
+                state.suspended |= set(chosen)
+            case Action.RESTORE:
+                state.suspended -= set(chosen)
+            case Action.RETIRE:
+                state.retired |= set(chosen)
+        entry = OrderEntry(
+            action=action, slots=tuple(chosen), reason=reason, commitment=digest(file)
+        )
+        return (Append(Kind.ORDER, entry.encode()),)
+
+    # --- epochs -------------------------------------------------------------------------
+
+    def turn_epoch(self, epoch: int, entropy: Entropy) -> Effects:
+        """Draw the key of an epoch, re-sign every active slot, publish all of it.
+
+        The entry must be logged before any signature is used; the caller appends
+        the effects in order and then reports the entry's hash with `logged`.
+        """
+        state, scheme = self.state, self.federation.scheme
+        if any(key.epoch >= epoch for key in state.keys):
+            raise CallerError(Reason.STATE, "this epoch has a key already")
+        size = self.federation.charter.parameters.bucket_slots
+        key = EpochKey.draw(scheme, KeyId(state.region, epoch, 0), entropy)
+        invalid = state.suspended | state.retired
+        commitments = {slot: issued.commitment for slot, issued in state.slots.items()}
+        effects: list[Effect] = []
+
+        def put(data: bytes) -> bytes:
+            effects.append(PutBlob(data))
+            return digest(data)
+
+        refs = []
+        for first in bucket_firsts(commitments, size):
+            inside = sorted(s for s in state.slots if first <= s < first + size)
+            bucket = build_bucket(
+                scheme,
+                key,
+                first,
+                size,
+                {slot: commitments[slot] for slot in inside},
+                [self._to_renew(slot, epoch) for slot in inside if slot not in invalid],
+                entropy,
+            )
+            proof = put(bucket.proof) if bucket.proof else None
+            refs.append(BucketRef(first=first, data=put(bucket.data), proof=proof))
+        fresh = {slot: commitments[slot] for slot in state.unpublished}
+        bits = status_bits(refs[-1].first + size if refs else 0, invalid)
+        public = key.public.encode()
+        entry = EpochEntry(
+            epoch=epoch,
+            revision=0,
+            public=public,
+            possession=prove_possession(scheme, key, entropy),
+            root_signature=state.root_key.sign(
+                root_statement(self.federation.id, key.id, public)
+            ).signature,
+            status=put(encode_status_list(bits)),
+            board=put(Board(buckets=tuple(refs)).encode()),
+            allotment=put(encode_allotment(fresh)),
+            rules=RULES_VERSION,
+            allotted=len(commitments),
+            active=len(commitments.keys() - invalid),
+            previous=state.last_entry,
+        )
+        state.keys[key.id] = key
+        state.unpublished = set()
+        return (*effects, Append(Kind.EPOCH, entry.encode()))
+
+    def logged(self, entry: bytes) -> None:
+        """Tell the issuer the hash of its last signed epoch entry, for the link."""
+        self.state.last_entry = entry
+
+    def forget_keys(self, before: int) -> None:
+        """Destroy secrets of epochs that can no longer be listed."""
+        state = self.state
+        state.keys = {k: v for k, v in state.keys.items() if k.epoch >= before}
+
+    def _to_renew(self, slot: int, epoch: int) -> SlotToRenew:
+        issued = self.state.slots[slot]
+        return SlotToRenew(
+            slot, issued.commitment, issued.slot_key, self._value(issued, epoch)
+        )

@@ -1,0 +1,1 @@
+"""One composer of linear-relation sigma proofs over G1 and G2."""

@@ -1,0 +1,1 @@
+"""The wire: bytes to plain values and back, strict, bounded and deterministic."""
