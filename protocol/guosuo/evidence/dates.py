@@ -45,11 +45,13 @@ def read_moment(text: str) -> int:
             _refuse_date()
         offset = timedelta(hours=int(hours), minutes=int(minutes or 0))
     try:
-        moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+        local = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     except ValueError:
+        local = None
+    if local is None:
         _refuse_date()
-    local = moment + offset if sign == "-" else moment - offset
-    return int(local.timestamp())
+    moment = local + offset if sign == "-" else local - offset
+    return int(moment.timestamp())
 
 
 def read_day(text: str) -> date:
@@ -67,9 +69,12 @@ def read_day(text: str) -> date:
         _refuse_date()
     year, month, day = (int(part) for part in found.groups())
     try:
-        return date(year, month, day)
+        read = date(year, month, day)
     except ValueError:
+        read = None
+    if read is None:
         _refuse_date()
+    return read
 
 
 def read_birth_date(text: str) -> str:

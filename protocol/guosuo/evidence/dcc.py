@@ -11,7 +11,7 @@ import hashlib
 import math
 import zlib
 from collections.abc import Mapping
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, dataclass
 from enum import IntEnum
 from typing import Final, NoReturn
 
@@ -107,8 +107,8 @@ _VERIFIED: Final = object()
 """Known to `verify` alone, by which it alone makes a `VerifiedDcc`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifiedDcc:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class VerifiedDcc(Private):
     """A certificate that passed every step of `verify`; made by nothing else.
 
     Verified as of the `now` it was verified at: the type says who signed what,
@@ -117,23 +117,23 @@ class VerifiedDcc:
 
     issuer_country: str
     """Claim `iss` if it is a country code, otherwise the country of the entry."""
-    issuer: str = field(repr=False)
-    issued_at: int = field(repr=False)
+    issuer: str
+    issued_at: int
     """Unix seconds."""
-    expires_at: int = field(repr=False)
+    expires_at: int
     """Unix seconds; still valid in this second."""
-    holder: Person = field(repr=False)
-    entry: Entry = field(repr=False)
-    digest: bytes = field(repr=False)
+    holder: Person
+    entry: Entry
+    digest: bytes
     """SHA-256 of what was signed (the Sig_structure).
 
     Not of the QR text: that can be changed without losing the signature (other
     compression, unprotected header, the other s of ECDSA), and one document
     would count as many.
     """
-    claims: bytes = field(repr=False)
+    claims: bytes
     """The signed CWT claims, CBOR as received; `payload` reads them again."""
-    kid: bytes = field(repr=False)
+    kid: bytes
     test_only: bool
     """Whether a test anchor vouches for it."""
     token: InitVar[object]
@@ -227,6 +227,8 @@ def decompress(data: bytes) -> bytes:
     try:
         content = stream.decompress(data, MAX_DOCUMENT)
     except zlib.error:
+        content = None
+    if content is None:
         refuse(Reason.DCC_COMPRESSION, "not a zlib stream")
     if not stream.eof:
         refuse(Reason.DCC_COMPRESSION, "a zlib stream cut off or too large")

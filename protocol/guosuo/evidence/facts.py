@@ -6,13 +6,13 @@ A DCC, or a record of a region's own health system through an adapter, becomes a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from guosuo.errors import CallerError, PeerError, Reason
 from guosuo.evidence.dates import midnight
 from guosuo.evidence.dcc import VerifiedDcc
-from guosuo.evidence.payload import Entry, Recovery, Test, Vaccination
+from guosuo.evidence.payload import Entry, Private, Recovery, Test, Vaccination
 from guosuo.evidence.registry import (
     OTHER,
     RECOVERY,
@@ -43,7 +43,7 @@ MAX_DOSES: Final = 4
 """Doses are counted up to here; 4 means four or more.
 
 The production rules of January and June 2022 compare with 1, 2 and 3 only, and
-each further step would add a quarter to every policy table.
+each further step would make policy tables half as long again.
 """
 
 DIGEST_SIZE: Final = 32
@@ -87,8 +87,8 @@ def check_document(kind: EvidenceKind, product: int, pattern: tuple[int, int]) -
         raise CallerError(Reason.ARGUMENT, "doses that no document of this kind has")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvidenceFact:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class EvidenceFact(Private):
     """What one document proves. `CallerError(ARGUMENT)` for fields out of form."""
 
     kind: EvidenceKind
@@ -97,9 +97,9 @@ class EvidenceFact:
     doses: int
     """Doses received and doses of the series as `dose_pattern` gives them; else 0."""
     series: int
-    event_time: int = field(repr=False)
+    event_time: int
     """Unix seconds from which the age counts: sample time, or 00:00 UTC of the day."""
-    digest: bytes = field(repr=False)
+    digest: bytes
     """32 bytes that name the document (SHA-256)."""
 
     def __post_init__(self) -> None:

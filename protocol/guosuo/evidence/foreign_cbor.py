@@ -187,9 +187,13 @@ class _Reader:
 
 def _utf8(data: bytes) -> str:
     try:
-        return data.decode("utf-8")
+        text = data.decode("utf-8")
     except UnicodeDecodeError:
+        # Raised outside: this exception carries the data, and would stay attached as context.
+        text = None
+    if text is None:
         _malformed("text that is not UTF-8")
+    return text
 
 
 def _malformed(hint: str) -> NoReturn:

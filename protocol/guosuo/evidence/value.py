@@ -21,6 +21,7 @@ from typing import Final
 
 from guosuo.errors import CallerError, PeerError, Reason
 from guosuo.evidence.facts import EvidenceFact, check_document
+from guosuo.evidence.payload import Private
 from guosuo.evidence.registry import EvidenceKind
 
 SECONDS_PER_HOUR: Final = 3600
@@ -77,8 +78,8 @@ def class_bounds(index: int) -> tuple[int | None, int | None]:
     return first, None if index == BEYOND else _BREAKPOINTS[index]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvidenceValue:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class EvidenceValue(Private):
     """The fields of an evidence integer, valid together (`CallerError(ARGUMENT)` if not)."""
 
     kind: EvidenceKind
@@ -123,10 +124,10 @@ def unpack(value: int) -> EvidenceValue:
             class_end=value >> _END_SHIFT & _MASK_8,
         )
     except (ValueError, CallerError):
-        raise PeerError(Reason.EVIDENCE, "not an evidence value") from None
+        fields = None
     # Layout, reserved bits and everything above bit 63 in one comparison.
-    if pack(fields) != value:
-        raise PeerError(Reason.EVIDENCE, "not an evidence value of this layout")
+    if fields is None or pack(fields) != value:
+        raise PeerError(Reason.EVIDENCE, "not an evidence value")
     return fields
 
 

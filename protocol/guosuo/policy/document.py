@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Protocol
 
-from guosuo.errors import PeerError, Reason
+from guosuo.errors import CallerError, PeerError, Reason
 from guosuo.evidence.acceptance import Clause, accepted_values, accepts_at
 from guosuo.evidence.facts import EvidenceFact, EvidenceKind
 from guosuo.wire.schema import Message, Range, Size, Text, message
@@ -31,20 +31,23 @@ class PolicyClause(Message):
     min_doses: Annotated[int, Range(0, 9)]
     complete_series: bool
     min_age_hours: Annotated[int, Range(0, 1 << 20)]
-    max_age_hours: Annotated[int, Range(1, 1 << 20)]
-    """Accepted from min (included) to max (excluded)."""
+    max_age_hours: Annotated[int, Range(1, 1 << 20)] | None
+    """Accepted from min (included) to max (excluded); absent means without end."""
     description: Text
 
     def clause(self) -> Clause:
-        """As the evidence room evaluates it."""
-        return Clause(
-            kind=self.kind,
-            products=frozenset(self.products) if self.products is not None else None,
-            min_doses=self.min_doses,
-            complete_series=self.complete_series,
-            min_age_hours=self.min_age_hours,
-            max_age_hours=self.max_age_hours,
-        )
+        """As the evidence room evaluates it; `PeerError(POLICY)` if it means nothing."""
+        try:
+            return Clause(
+                kind=self.kind,
+                products=frozenset(self.products) if self.products is not None else None,
+                min_doses=self.min_doses,
+                complete_series=self.complete_series,
+                min_age_hours=self.min_age_hours,
+                max_age_hours=self.max_age_hours,
+            )
+        except CallerError:
+            raise PeerError(Reason.POLICY) from None
 
 
 @message

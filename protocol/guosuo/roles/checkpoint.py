@@ -217,6 +217,9 @@ class Checkpoint:
         # 5. Proof and pairings, not told apart.
         if not accepted:
             return Inner(Outcome(Verdict.NOT_SATISFIED), Reason.PROOF)
+        if item.setting.nonce != (self._open.nonce if self._open else b""):
+            # An earlier scan of the same batch used the challenge up.
+            return _cannot(Cause.AGAIN, Reason.TICK)
         # 6. The tag was not accepted before in the ticks that are still open.
         state, tick = self.state, item.setting.tick
         tag = item.shown.tag.encode()

@@ -1,0 +1,1 @@
+"""The outside world for programs on files: directories, vaults, pictures, clock, entropy."""

@@ -1,0 +1,331 @@
+"""A small federation in memory: every role real, nothing stored, virtual time.
+
+Used by the tests of everything above the cryptography. `World` plays host for all
+regions: it carries out effects, feeds views and hands blobs out.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+import nacl.signing
+
+from guosuo.curve.entropy import Entropy
+from guosuo.errors import PeerError, Reason
+from guosuo.evidence.facts import EvidenceFact, EvidenceKind
+from guosuo.evidence.registry import NAAT
+from guosuo.federation.charter import (
+    Charter,
+    Environment,
+    Federation,
+    Member,
+    Name,
+    Parameters,
+    open_charter,
+    sign_charter,
+)
+from guosuo.federation.entries import Action, CheckpointInfo, OrderReason
+from guosuo.federation.records import Append, Effects, Kind, LogWriter, PutBlob, digest
+from guosuo.federation.trust_list import Absence
+from guosuo.federation.view import FederationView
+from guosuo.policy.document import PolicyClause, PolicyDocument
+from guosuo.roles.auditor import Auditor
+from guosuo.roles.bundle import GateBundle, audit_bundle
+from guosuo.roles.checkpoint import Checkpoint, CheckpointState
+from guosuo.roles.enrolment import RefusalCode
+from guosuo.roles.gate import GateAuthority, GateState
+from guosuo.roles.issuer import Issuer
+from guosuo.roles.verdict import Outcome
+from guosuo.roles.wallet import Consent, HeldSlot, Wallet
+from guosuo.suite import Suite
+
+EPOCH = 4 * 3600
+ZERO = 1_600_000_000
+REGIONS = ("110000", "330000", "360000", "440000")
+POLICY = "entry"
+EVERY_CONSENT = Consent(new_place=True)
+
+
+def seeded(seed: int) -> Entropy:
+    """Reproducible entropy for tests."""
+    return Entropy(random.Random(seed).randbytes)
+
+
+def fact(
+    kind: EvidenceKind = EvidenceKind.TEST,
+    *,
+    event_time: int,
+    product: int = NAAT,
+    doses: int = 0,
+    series: int = 0,
+    name: bytes = b"document",
+) -> EvidenceFact:
+    """A piece of evidence; a PCR test unless told otherwise."""
+    return EvidenceFact(
+        kind=kind,
+        product=product,
+        doses=doses,
+        series=series,
+        event_time=event_time,
+        digest=digest(name),
+    )
+
+
+def clause(
+    kind: EvidenceKind, *, max_hours: int | None, min_hours: int = 0, doses: int = 0
+) -> PolicyClause:
+    """A clause over any registered product."""
+    return PolicyClause(
+        kind=kind,
+        products=None,
+        min_doses=doses,
+        complete_series=False,
+        min_age_hours=min_hours,
+        max_age_hours=max_hours,
+        description="test clause",
+    )
+
+
+TESTS_72_H = (clause(EvidenceKind.TEST, max_hours=72),)
+VACCINATED = (clause(EvidenceKind.VACCINATION, max_hours=270 * 24, doses=2),)
+
+
+@dataclass
+class Region:
+    """All roles and records of one region."""
+
+    name: str
+    issuer: Issuer
+    gate: GateAuthority
+    writer: LogWriter
+    checkpoint: Checkpoint
+    entries: list[bytes] = field(default_factory=list)
+
+
+class World:
+    """Four regions by default; time stands until `turn` or `advance`."""
+
+    def __init__(
+        self,
+        regions: tuple[str, ...] = REGIONS,
+        *,
+        seed: int = 1,
+        suite: Suite | None = None,
+        min_regions: int = 2,
+        min_crowd: int = 0,
+        bucket_slots: int = 16,
+        policies: dict[str, tuple[PolicyClause, ...]] | None = None,
+    ) -> None:
+        self.entropy = seeded(seed)
+        self.blobs: dict[bytes, bytes] = {}
+        self.roots = {r: nacl.signing.SigningKey(self.entropy.octets(32)) for r in regions}
+        self.logs = {r: nacl.signing.SigningKey(self.entropy.octets(32)) for r in regions}
+        charter = Charter(
+            version=1,
+            environment=Environment.TEST,
+            members=tuple(
+                Member(
+                    region=r,
+                    names=(Name(language="en", text=f"Region {r}"),),
+                    root_key=bytes(self.roots[r].verify_key),
+                    log_key=bytes(self.logs[r].verify_key),
+                )
+                for r in sorted(regions)
+            ),
+            parameters=Parameters(
+                epoch_zero=ZERO,
+                epoch_seconds=EPOCH,
+                tick_seconds=30,
+                min_regions=min_regions,
+                min_crowd=min_crowd,
+                slots_per_person=4,
+                bucket_slots=bucket_slots,
+            ),
+        )
+        self.suite = suite or Suite.sha256()
+        self.signed_charter = sign_charter(charter, self.roots).encode()
+        self.federation: Federation = open_charter(self.signed_charter, self.suite)
+        self.view = FederationView(self.federation)
+        self.auditor = Auditor(self.view)
+        self.epoch = 99
+        self.now = self.federation.clock.start(self.epoch)
+        self.regions = {r: self._region(r) for r in regions}
+        self.people = 0
+        for name in regions:
+            clauses = (policies or {}).get(name, TESTS_72_H)
+            self.publish(name, self.regions[name].gate.publish_checkpoints(self._places(name)))
+            self.publish_policy(name, clauses)
+        self.turn()
+        self.turn()
+
+    # --- hosting ----------------------------------------------------------------------
+
+    def publish(self, name: str, effects: Effects) -> None:
+        """Carry out effects in order, feed the view and the region's own checkpoint."""
+        region = self.regions[name]
+        for effect in effects:
+            match effect:
+                case PutBlob(data):
+                    self.blobs[digest(data)] = data
+                case Append(kind, body):
+                    entry = region.writer.append(kind, body)
+                    region.entries.append(entry)
+                    self.view.append(name, entry)
+                    region.checkpoint.load(entry)
+                    if kind is Kind.EPOCH:
+                        region.issuer.logged(digest(entry))
+
+    def fetch(self, name: bytes) -> bytes:
+        """A blob by hash."""
+        if name not in self.blobs:
+            raise PeerError(Reason.RECORD_MISSING)
+        return self.blobs[name]
+
+    def publish_policy(self, name: str, clauses: tuple[PolicyClause, ...]) -> None:
+        """The next version of the region's policy, in force for a year."""
+        gate = self.regions[name].gate
+        document = PolicyDocument(
+            region=name,
+            policy=POLICY,
+            version=gate.state.policies.get(POLICY, 0) + 1,
+            not_before=self.now,
+            not_after=self.now + 365 * 86_400,
+            clauses=clauses,
+        )
+        self.publish(name, gate.publish_policy(document, self.entropy))
+
+    def turn(self, *, absent: dict[str, str] | None = None) -> None:
+        """The next epoch: every region re-signs, everybody audits, every gate lists.
+
+        Afterwards it is half past the epoch's first third: everybody shows under
+        the new list.
+        """
+        self.epoch += 1
+        self.now = self.federation.clock.start(self.epoch) + EPOCH // 2
+        gone = absent or {}
+        for name, region in self.regions.items():
+            if name not in gone:
+                self.publish(name, region.issuer.turn_epoch(self.epoch, self.entropy))
+                self.auditor.follow(name, self.fetch)
+        for name, region in self.regions.items():
+            self.publish(name, region.gate.prepare_parts(self.epoch, self.entropy, ahead=1))
+            admitted = [
+                a
+                for a in self.auditor.listable(self.epoch)
+                if a.published.id.region not in gone
+            ]
+            explained = [Absence(region=r, reason=why) for r, why in gone.items()]
+            self.publish(
+                name,
+                region.gate.publish_list(self.epoch, admitted, self.entropy, absent=explained),
+            )
+
+    def tick(self) -> None:
+        """Half a minute later."""
+        self.now += 30
+
+    # --- people -----------------------------------------------------------------------
+
+    def wallet(self) -> Wallet:
+        """A new wallet."""
+        return Wallet.create(self.federation, self.entropy)
+
+    def enrol(
+        self,
+        wallet: Wallet,
+        name: str,
+        evidence: EvidenceFact | None = None,
+        *,
+        person: bytes | None = None,
+        slot: int | None = None,
+    ) -> HeldSlot | RefusalCode:
+        """The whole enrolment of one piece of evidence (a fresh test by default)."""
+        issuer = self.regions[name].issuer
+        if person is None:
+            self.people += 1
+            person = b"person %d" % self.people
+        proven = evidence or fact(event_time=self.now - 12 * 3600)
+        offer = issuer.offer(self.now, self.entropy)
+        request = wallet.request(name, offer, proven, self.now, self.entropy, slot=slot)
+        answer = issuer.enrol(request, person, proven, self.now, self.entropy)
+        return wallet.conclude(answer, self.view)
+
+    def holder(self, name: str, evidence: EvidenceFact | None = None) -> Wallet:
+        """A wallet with one enrolled slot."""
+        wallet = self.wallet()
+        held = self.enrol(wallet, name, evidence)
+        assert isinstance(held, HeldSlot)
+        return wallet
+
+    def refresh(self, wallet: Wallet) -> list[str]:
+        """Refresh every slot for the newest epoch of its region."""
+        found = []
+        for region, slot in list(wallet.state.slots):
+            published = self.view.region(region).latest()
+            assert published is not None
+            found.append(wallet.refresh(region, slot, published, self.fetch).value)
+        return found
+
+    def suspend(self, name: str, wallet: Wallet) -> None:
+        """An order against all slots of a wallet in one region."""
+        slots = [slot for region, slot in wallet.state.slots if region == name]
+        self.publish(
+            name,
+            self.regions[name].issuer.order(
+                Action.SUSPEND, slots, OrderReason.INFECTION, b"salted file"
+            ),
+        )
+
+    # --- crossings --------------------------------------------------------------------
+
+    def bundle(self, gate: str, epoch: int | None = None, home: str | None = None) -> GateBundle:
+        """Audit the bundle that everybody shows under at that gate now."""
+        return audit_bundle(
+            self.view,
+            gate,
+            POLICY,
+            epoch=self.federation.clock.shown_epoch(self.now) if epoch is None else epoch,
+            now=self.now,
+            fetch=self.fetch,
+            entropy=self.entropy,
+            home=home,
+        )
+
+    def show(self, wallet: Wallet, gate: str, bundle: GateBundle | None = None) -> str:
+        """The text of a show at a gate's checkpoint."""
+        poster = self.regions[gate].checkpoint.poster()
+        return wallet.show(
+            poster,
+            bundle or self.bundle(gate),
+            self.view,
+            self.now,
+            self.entropy,
+            EVERY_CONSENT,
+        ).text()
+
+    def cross(self, wallet: Wallet, gate: str) -> Outcome:
+        """Show at a gate, and what its checkpoint says."""
+        text = self.show(wallet, gate)
+        return self.regions[gate].checkpoint.verify(text, self.now, self.entropy)
+
+    def _region(self, name: str) -> Region:
+        return Region(
+            name,
+            Issuer.found(
+                self.federation, name, self.roots[name], self.logs[name], self.entropy
+            ),
+            GateAuthority(self.federation, GateState(name)),
+            LogWriter(self.logs[name], self.federation.id, name),
+            Checkpoint(self.federation, CheckpointState(name, f"gate-{name}", POLICY)),
+        )
+
+    def _places(self, name: str) -> list[CheckpointInfo]:
+        return [
+            CheckpointInfo(
+                checkpoint=f"gate-{name}",
+                names=(Name(language="en", text=f"Gate of {name}"),),
+                place="Main road",
+                policy=POLICY,
+            )
+        ]
