@@ -8,6 +8,7 @@ domain-separation tag. `Interface.draft` is the plain interface of the draft;
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -97,38 +98,27 @@ class Interface:
         self.api_id = api_id
         self._generators: list[G1] = []
 
-    @classmethod
-    def draft(cls, suite: Suite) -> Interface:
+    @staticmethod
+    def draft(suite: Suite) -> Interface:
         """The plain interface of the BBS draft (section 7.2)."""
-        return cls(suite, suite.identifier + b"H2G_HM2S_")
+        return _interface(suite, suite.identifier + b"H2G_HM2S_")
 
-    @classmethod
-    def guosuo(cls, suite: Suite) -> Interface:
+    @staticmethod
+    def guosuo(suite: Suite) -> Interface:
         """The interface of Guosuo credentials, version 1."""
-        return cls(suite, suite.identifier + b"GUOSUO_V1_")
+        return _interface(suite, suite.identifier + b"GUOSUO_V1_")
 
     # --- the draft's operations ---------------------------------------------------
 
     def generators(self, count: int) -> tuple[G1, ...]:
         """create_generators (draft section 4.1.1): Q_1, H_1, … with this `api_id`."""
         if len(self._generators) < count:
-            self._generators = list(self._create(count, b"MESSAGE_GENERATOR_SEED"))
+            self._generators = list(create_generators(self, count, b"MESSAGE_GENERATOR_SEED"))
         return tuple(self._generators[:count])
 
     def p1(self) -> G1:
         """P1 of the ciphersuite (draft section 7.2); always under the draft's `api_id`."""
-        return Interface.draft(self.suite)._create(1, b"BP_MESSAGE_GENERATOR_SEED")[0]
-
-    def _create(self, count: int, seed: bytes) -> tuple[G1, ...]:
-        expand = self.suite.expander.expand
-        seed_dst = self.api_id + b"SIG_GENERATOR_SEED_"
-        generator_dst = self.api_id + b"SIG_GENERATOR_DST_"
-        v = expand(self.api_id + seed, seed_dst, EXPAND_LEN)
-        points = []
-        for i in range(1, count + 1):
-            v = expand(v + i.to_bytes(8, "big"), seed_dst, EXPAND_LEN)
-            points.append(self.suite.hash_to_curve(v, generator_dst))
-        return tuple(points)
+        return _p1(self.suite)
 
     def hash_to_scalar(self, message: bytes) -> Scalar:
         """hash_to_scalar under the draft's default tag `H2S_` (e, domain, challenge)."""
@@ -155,6 +145,30 @@ class Interface:
     def octets(self, tag: Tag, length: int, *items: Item) -> bytes:
         """`length` pseudorandom octets from the items, under `tag`."""
         return self.suite.expander.expand(_array(items), self.dst(tag), length)
+
+
+@functools.lru_cache(maxsize=16)
+def _interface(suite: Suite, api_id: bytes) -> Interface:
+    """One object per suite and interface, so that generators are derived once."""
+    return Interface(suite, api_id)
+
+
+@functools.lru_cache(maxsize=16)
+def _p1(suite: Suite) -> G1:
+    return create_generators(Interface.draft(suite), 1, b"BP_MESSAGE_GENERATOR_SEED")[0]
+
+
+def create_generators(api: Interface, count: int, seed: bytes) -> tuple[G1, ...]:
+    """create_generators of the draft (section 4.1.1) with a seed string of one's own."""
+    expand = api.suite.expander.expand
+    seed_dst = api.api_id + b"SIG_GENERATOR_SEED_"
+    generator_dst = api.api_id + b"SIG_GENERATOR_DST_"
+    v = expand(api.api_id + seed, seed_dst, EXPAND_LEN)
+    points = []
+    for i in range(1, count + 1):
+        v = expand(v + i.to_bytes(8, "big"), seed_dst, EXPAND_LEN)
+        points.append(api.suite.hash_to_curve(v, generator_dst))
+    return tuple(points)
 
 
 def _array(items: Sequence[Item]) -> bytes:

@@ -245,7 +245,7 @@ class World:
         if person is None:
             self.people += 1
             person = b"person %d" % self.people
-        proven = evidence or fact(event_time=self.now - 12 * 3600)
+        proven = evidence or fact(event_time=self.now - 3600)
         offer = issuer.offer(self.now, self.entropy)
         request = wallet.request(name, offer, proven, self.now, self.entropy, slot=slot)
         answer = issuer.enrol(request, person, proven, self.now, self.entropy)

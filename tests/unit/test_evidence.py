@@ -281,7 +281,9 @@ def test_value_at_the_edges() -> None:
     assert classes(24 * HOUR - LIFE + 1) == (1, 2)
     assert classes(24 * HOUR - 1) == (1, 2)
     assert classes(24 * HOUR) == (2, 2)
-    assert classes(-1) == (FUTURE, 1)
+    assert classes(-1) == (1, 1), "an event inside the life is new-born at its start"
+    assert classes(-LIFE + 1) == (1, 1)
+    assert classes(-LIFE) == (FUTURE, FUTURE)
     assert classes(-LIFE) == (FUTURE, FUTURE)
     assert classes(1000 * DAY) == (BEYOND, BEYOND)
     assert classes(24 * HOUR - 1, life=1) == (1, 1)

@@ -99,10 +99,8 @@ def proof_gen(
         dict(zip(statement.secrets, nonces, strict=True)),
         _challenge(api, points, domain, shown, presentation_header),
     )
-    return b"".join(
-        part.encode()
-        for part in (points.abar, points.bbar, points.d, *proof.responses, proof.challenge)
-    )
+    shown_points = b"".join(p.encode() for p in (points.abar, points.bbar, points.d))
+    return shown_points + b"".join(s.encode() for s in (*proof.responses, proof.challenge))
 
 
 def proof_verify(
@@ -140,9 +138,7 @@ def proof_verify(
 
 
 def _increasing(indexes: Sequence[int], count: int) -> bool:
-    return all(
-        low < high for low, high in zip([-1, *indexes], [*indexes, count], strict=True)
-    )
+    return all(low < high for low, high in zip([-1, *indexes], [*indexes, count], strict=True))
 
 
 def _statement(

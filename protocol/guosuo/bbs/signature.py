@@ -42,9 +42,7 @@ class Signature:
 # --- the scheme ----------------------------------------------------------------------
 
 
-def blind_sum(
-    suite: Suite, start: G1, generators: Sequence[G1], messages: Sequence[Scalar]
-) -> G1:
+def blind_sum(suite: Suite, start: G1, generators: Sequence[G1], messages: Sequence[Scalar]) -> G1:
     """B = start + Σ H_i·m_i."""
     return start + suite.engine.sum_of_products_g1(generators, messages)
 
@@ -86,12 +84,12 @@ def calculate_domain(
 # --- the draft's interface -------------------------------------------------------------
 
 
-def key_gen(
-    suite: Suite, material: bytes, info: bytes = b"", dst: bytes | None = None
-) -> Scalar:
+def key_gen(suite: Suite, material: bytes, info: bytes = b"", dst: bytes | None = None) -> Scalar:
     """KeyGen (draft section 3.4.1): at least 32 octets of secret `material`."""
     if len(material) < _MIN_KEY_MATERIAL or len(info) > _MAX_KEY_INFO:
-        raise CallerError(Reason.ARGUMENT, "key material of 32 octets or more, key info below 64 kB")
+        raise CallerError(
+            Reason.ARGUMENT, "key material of 32 octets or more, key info below 64 kB"
+        )
     tag = dst if dst is not None else suite.identifier + b"KEYGEN_DST_"
     return suite.hash_to_scalar(material + len(info).to_bytes(2, "big") + info, tag)
 

@@ -324,7 +324,7 @@ class Demo:
         started = time.perf_counter()
         frame, shown = self._answer(person.wallet, poster, bundle)
         showing = time.perf_counter() - started
-        name = f"{moment.split()[0]}-{person.story.name}-{gate}.png"
+        name = f"{moment.split(maxsplit=1)[0]}-{person.story.name}-{gate}.png"
         outcome, octets, version, verifying = self._scan(frame, gate, name)
         expected = self._expected(person, gate, bundle)
         row = Row(

@@ -48,5 +48,5 @@ def names(code: str) -> tuple[Name, ...]:
 
 
 def label(code: str) -> str:
-    """"Guangdong 广东省"."""
+    """ "Guangdong 广东省"."""
     return " ".join(dict.fromkeys(PROVINCES.get(code, (code,))))

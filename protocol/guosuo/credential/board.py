@@ -202,9 +202,7 @@ def _weight(seed: bytes, slot: int) -> Scalar:
 
 
 def _statement(scheme: Scheme, m: G1) -> Statement:
-    return Statement(
-        ("alpha", "beta"), (Equation(m, (("alpha", scheme.h2), ("beta", scheme.h0))),)
-    )
+    return Statement(("alpha", "beta"), (Equation(m, (("alpha", scheme.h2), ("beta", scheme.h0))),))
 
 
 def _context(scheme: Scheme, key_id: KeyId, seed: bytes, m: G1) -> list[Item]:

@@ -25,9 +25,7 @@ SLOT_KEY_SIZE = 32
 
 def blind_scalar(scheme: Scheme, key_id: KeyId, slot_key: bytes, evidence: int) -> Scalar:
     """u_t. With v_t in its input, one revision signed twice says nothing either."""
-    return scheme.api.scalar(
-        Tag.REBLIND, slot_key, list(key_id.items(scheme.federation)), evidence
-    )
+    return scheme.api.scalar(Tag.REBLIND, slot_key, list(key_id.items(scheme.federation)), evidence)
 
 
 def renew(

@@ -138,17 +138,20 @@ def value_at(fact: EvidenceFact, *, start: int, end: int) -> int:
     key's listing life (Unix seconds): lists are valid in [start, end), so the
     second class is that of the age at `end` − 1, the last second in which the
     value can be shown. Ages and breakpoints are whole seconds, hence no moment in
-    between falls into another class. Raises `CallerError(ARGUMENT)` unless start < end.
+    between falls into another class. An event inside the life has age 0 at its
+    start: nobody signs evidence before its event, so the value cannot be shown
+    earlier. Raises `CallerError(ARGUMENT)` unless start < end.
     """
     if start >= end:
         raise CallerError(Reason.ARGUMENT, "an epoch ends after it starts")
+    first = fact.event_time if start < fact.event_time < end else start
     return pack(
         EvidenceValue(
             kind=fact.kind,
             product=fact.product,
             doses=fact.doses,
             series=fact.series,
-            class_start=age_class(start - fact.event_time),
+            class_start=age_class(first - fact.event_time),
             class_end=age_class(end - 1 - fact.event_time),
         )
     )

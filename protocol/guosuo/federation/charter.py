@@ -16,7 +16,7 @@ from guosuo.federation.records import digest, signature_holds
 from guosuo.scheme import Scheme
 from guosuo.suite import Suite
 from guosuo.wire import cbor
-from guosuo.wire.schema import Hash, Message, Range, Size, Text, message
+from guosuo.wire.schema import Message, Range, Size, Text, message
 
 _ENGLISH = "en"
 

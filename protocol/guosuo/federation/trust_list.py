@@ -138,9 +138,7 @@ def make_part(
 ) -> ListPart:
     """The public part; needs no key list, so parts can be made many epochs ahead."""
     a1, c1 = scheme.list_base * secret.a, scheme.list_base * (secret.a * secret.b)
-    context = _context(
-        scheme, (region, scope, epoch, revision, not_before, not_after), a1, c1
-    )
+    context = _context(scheme, (region, scope, epoch, revision, not_before, not_after), a1, c1)
     proof = prove(
         scheme.api,
         Tag.LIST_KEY,
@@ -170,9 +168,7 @@ def check_part(scheme: Scheme, data: bytes) -> CheckedPart:
     """
     part = ListPart.decode(data)
     if part.federation != scheme.federation or part.revision > MAX_REVISION:
-        raise PeerError(
-            Reason.LIST_REVISIONS if part.revision > MAX_REVISION else Reason.LIST_PART
-        )
+        raise PeerError(Reason.LIST_REVISIONS if part.revision > MAX_REVISION else Reason.LIST_PART)
     if part.not_after <= part.not_before:
         raise PeerError(Reason.LIST_PART)
     a1, c1 = scheme.engine.decode_g1(part.a1), scheme.engine.decode_g1(part.c1)

@@ -16,11 +16,11 @@ def write_atomically(path: Path, data: bytes, *, mode: int = PUBLIC) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            os.chmod(name, mode)
+            Path(name).chmod(mode)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, path)
+        Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

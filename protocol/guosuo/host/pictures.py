@@ -49,7 +49,9 @@ def read_png(data: bytes) -> str:
             grey = image.convert("L")
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
         raise PeerError(Reason.QR_PICTURE, "not a picture") from None
-    found = zxingcpp.read_barcodes(grey, formats=zxingcpp.BarcodeFormat.QRCode)
+    found = zxingcpp.read_barcodes(
+        grey, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
+    )
     if len(found) != 1:
         raise PeerError(Reason.QR_PICTURE, "not exactly one QR code in the picture")
     return str(found[0].text)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from guosuo.curve.entropy import Entropy
+from guosuo.errors import PeerError
 from guosuo.evidence.dcc import VerifiedDcc
 from guosuo.evidence.facts import fact_from_dcc
 from guosuo.evidence.person import Identified, check_holder
-from guosuo.errors import PeerError
 from guosuo.federation.records import Effects, Kind, LogWriter, digest
 from guosuo.host.directory import RegionDirectory
 from guosuo.roles.enrolment import Answer, EnrolRequest, RefusalCode

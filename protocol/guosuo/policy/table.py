@@ -94,7 +94,11 @@ def make_table(
 
     `values`: ascending, without repetition, each in [1, 2^64).
     """
-    if list(values) != sorted(set(values)) or not values or not 0 < values[0] <= values[-1] < 1 << 64:
+    if (
+        list(values) != sorted(set(values))
+        or not values
+        or not 0 < values[0] <= values[-1] < 1 << 64
+    ):
         raise CallerError(Reason.ARGUMENT, "accepted values ascend, in [1, 2^64)")
     if len(values) > MAX_ENTRIES:
         raise CallerError(Reason.ARGUMENT, "a table has at most 50,000 entries")

@@ -23,6 +23,7 @@ SHOW_PREFIX = "GS1:"
 POSTER_PREFIX = "GP1:"
 CHALLENGE_PREFIX = "GC1:"
 MAX_TEXT = 1400
+MAX_NUMBER = (1 << 40) - 1
 _FIELDS = 8
 
 
@@ -62,14 +63,19 @@ class Frame:
         version, epoch, revision, policy, tick, place, mode, proof = value
         if type(version) is not int or version != FORMAT:
             raise PeerError(Reason.MESSAGE_VERSION)
-        numbers = (epoch, revision, policy, tick, mode)
-        if any(type(n) is not int or n < 0 for n in numbers) or mode not in (0, 1):
-            raise PeerError(Reason.MESSAGE_VALUE)
         if type(place) is not bytes or len(place) != PLACE_SIZE:
             raise PeerError(Reason.MESSAGE_VALUE)
         if type(proof) is not bytes or len(proof) != PRESENTATION_SIZE:
             raise PeerError(Reason.MESSAGE_VALUE)
-        return cls(*numbers[:4], place, Mode(mode), proof)
+        return cls(
+            _unsigned(epoch),
+            _unsigned(revision),
+            _unsigned(policy),
+            _unsigned(tick),
+            place,
+            Mode(_unsigned(mode, most=max(Mode))),
+            proof,
+        )
 
     def text(self) -> str:
         """The text of the holder's QR code."""
@@ -117,6 +123,12 @@ class Challenge(Message):
     def from_text(cls, text: str) -> Challenge:
         """Read the text of a challenge; `PeerError`."""
         return cls.decode(_unprefix(text, CHALLENGE_PREFIX))
+
+
+def _unsigned(value: object, *, most: int = MAX_NUMBER) -> int:
+    if type(value) is not int or not 0 <= value <= most:
+        raise PeerError(Reason.MESSAGE_VALUE)
+    return value
 
 
 def _unprefix(text: str, prefix: str) -> bytes:

@@ -104,12 +104,7 @@ def present(setting: Setting, holding: Holding, entropy: Entropy) -> Presentatio
     scheme = setting.scheme
     tau, r1, r2, rho = (entropy.scalar() for _ in range(4))
     evidence = Scalar(holding.evidence)
-    b = (
-        scheme.base
-        + scheme.h0 * holding.blinding
-        + scheme.h1 * holding.link
-        + scheme.h2 * evidence
-    )
+    b = scheme.base + scheme.h0 * holding.blinding + scheme.h1 * holding.link + scheme.h2 * evidence
     # (A, e) under W is (A, e − τ) under W' = W + τ·P2: additive re-keying.
     rekeyed = Signature(holding.signature.a, holding.signature.e - tau)
     sbar = holding.entry * rho
@@ -131,9 +126,7 @@ def present(setting: Setting, holding: Holding, entropy: Entropy) -> Presentatio
         context(setting, shown),
         entropy,
     )
-    return Presentation(
-        shown.w, shown.z, shown.bbs, shown.sbar, shown.sbb, shown.tag, proof
-    )
+    return Presentation(shown.w, shown.z, shown.bbs, shown.sbar, shown.sbb, shown.tag, proof)
 
 
 def blank(scheme: Scheme, entropy: Entropy) -> bytes:

@@ -42,9 +42,7 @@ class Auditor:
             if key_id in state.admitted or key_id in state.refused:
                 continue
             try:
-                audited = audit_epoch(
-                    self.view.federation, published, state.commitments, fetch
-                )
+                audited = audit_epoch(self.view.federation, published, state.commitments, fetch)
             except PeerError as error:
                 state.refused[key_id] = error.reason
                 state.commitments = self._allotted(published, state.commitments, fetch)

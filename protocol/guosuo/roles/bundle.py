@@ -137,8 +137,7 @@ def check_crowd(view: FederationView, keys: set[KeyId], listed: set[str]) -> Non
     if len(listed) < parameters.min_regions:
         raise PeerError(Reason.LIST_TOO_FEW_REGIONS)
     active = sorted(
-        max(view.regions[r].epochs[k].entry.active for k in keys if k.region == r)
-        for r in listed
+        max(view.regions[r].epochs[k].entry.active for k in keys if k.region == r) for r in listed
     )
     if sum(active[:-1]) < parameters.min_crowd:
         raise PeerError(Reason.LIST_TOO_FEW_REGIONS)

@@ -153,9 +153,7 @@ class Checkpoint:
         prepared = [self._prepare(code, now) for code in codes]
         items = [p for p in prepared if isinstance(p, Item)]
         verified = iter(verify_batch(items, entropy))
-        return [
-            self._conclude(p, next(verified)) if isinstance(p, Item) else p for p in prepared
-        ]
+        return [self._conclude(p, next(verified)) if isinstance(p, Item) else p for p in prepared]
 
     def _prepare(self, code: str | Frame, now: int) -> Item | Inner:
         """Everything before the proof (GS-CHECK-1 to 4)."""

@@ -231,7 +231,6 @@ def open_refusal(federation: Federation, region: str, data: bytes) -> Refusal:
     return refusal
 
 
-
 def _unsigned(moment: int) -> list[int]:
     """A moment, possibly before 1970, as [negative, seconds]."""
     return [int(moment < 0), abs(moment)]

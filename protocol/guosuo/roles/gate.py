@@ -59,7 +59,9 @@ class GateAuthority:
 
         a and b are drawn anew, both, independently, for every version.
         """
-        missing = [(t, 0) for t in range(epoch, epoch + ahead + 1) if (t, 0) not in self.state.parts]
+        missing = [
+            (t, 0) for t in range(epoch, epoch + ahead + 1) if (t, 0) not in self.state.parts
+        ]
         return tuple(self._part(version, entropy) for version in missing)
 
     def publish_list(
@@ -76,9 +78,7 @@ class GateAuthority:
         an epoch publishes the next revision; after three, `CallerError`.
         """
         state = self.state
-        revision = next(
-            r for r in range(MAX_REVISION + 2) if (epoch, r) not in state.listed
-        )
+        revision = next(r for r in range(MAX_REVISION + 2) if (epoch, r) not in state.listed)
         if revision > MAX_REVISION:
             raise CallerError(Reason.LIST_REVISIONS, "three revisions of a list are the limit")
         if any(not epoch - 1 <= a.published.id.epoch <= epoch for a in admitted):

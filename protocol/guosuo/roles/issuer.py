@@ -140,7 +140,7 @@ class Issuer:
         deadline = state.offers.pop(request.nonce, None)
         if deadline is None or now >= deadline:
             return self.refuse(request.nonce, RefusalCode.DEADLINE, now)
-        if request.evidence != fact.digest:
+        if request.evidence != fact.digest or fact.event_time > now:
             return self.refuse(request.nonce, RefusalCode.EVIDENCE, now)
         try:
             commitment = self._check_request(request)
@@ -169,9 +169,7 @@ class Issuer:
         refusal = Refusal(region=self.state.region, nonce=nonce, code=code, issued=now)
         return Answer(
             grant=None,
-            refusal=sign(
-                self.state.log_key, self.federation.id, Kind.REFUSAL, refusal.encode()
-            ),
+            refusal=sign(self.state.log_key, self.federation.id, Kind.REFUSAL, refusal.encode()),
         )
 
     def new_phone(self, person: bytes) -> Effects:
@@ -380,6 +378,4 @@ class Issuer:
 
     def _to_renew(self, slot: int, epoch: int) -> SlotToRenew:
         issued = self.state.slots[slot]
-        return SlotToRenew(
-            slot, issued.commitment, issued.slot_key, self._value(issued, epoch)
-        )
+        return SlotToRenew(slot, issued.commitment, issued.slot_key, self._value(issued, epoch))

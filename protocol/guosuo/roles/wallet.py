@@ -152,10 +152,7 @@ class Wallet:
     ) -> EnrolRequest:
         """Ask to enrol one piece of evidence; `slot` replaces the evidence of an own slot."""
         opened = open_offer(self.federation, region, offer, now)
-        if slot is None:
-            blinding = entropy.scalar()
-        else:
-            blinding = self._held(region, slot).blinding
+        blinding = entropy.scalar() if slot is None else self._held(region, slot).blinding
         commitment, record, proof = prove_enrolment(
             self.federation.scheme,
             region,
@@ -259,9 +256,7 @@ class Wallet:
             kept = {k: r for k, r in held.renewals.items() if k.epoch >= before}
             self.state.slots[name] = replace(held, renewals=kept)
 
-    def _checked(
-        self, held: HeldSlot, published: PublishedEpoch, signature: Signature
-    ) -> Renewal:
+    def _checked(self, held: HeldSlot, published: PublishedEpoch, signature: Signature) -> Renewal:
         """The renewal, if it signs the value of the wallet's own document; two pairings."""
         start, end = self.federation.clock.key_life(published.id.epoch)
         evidence = value_at(held.fact, start=start, end=end)
@@ -294,8 +289,8 @@ class Wallet:
         `NOT_ACCEPTED_THERE` if no own credential satisfies that policy.
         """
         setting = self._setting(invitation, bundle, view, now, consent or Consent())
-        memory = (bundle.part.digest, bundle.policy.digest, setting.place(), setting.nonce)
-        memory += (setting.tick.to_bytes(8, "big"),)
+        tick = setting.tick.to_bytes(8, "big")
+        memory = (bundle.part.digest, bundle.policy.digest, setting.place(), setting.nonce, tick)
         if memory in self._shown:
             return self._shown[memory]
         for holding in self._holdings(bundle):

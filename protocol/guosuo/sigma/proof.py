@@ -42,7 +42,9 @@ class Statement:
         """Every secret named once, every name used in an equation, none unknown."""
         used = {name for equation in self.equations for name, _ in equation.terms}
         if len(set(self.secrets)) != len(self.secrets) or used != set(self.secrets):
-            raise CallerError(Reason.ARGUMENT, "secrets of the statement and of its equations differ")
+            raise CallerError(
+                Reason.ARGUMENT, "secrets of the statement and of its equations differ"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,7 @@ class Proof:
         """Read exactly 1 + `secrets` scalars in [1, r − 1]; `PeerError` otherwise."""
         if len(data) != (1 + secrets) * SCALAR_SIZE:
             raise PeerError(Reason.PROOF)
-        parts = [
-            Scalar.decode(data[i : i + SCALAR_SIZE]) for i in range(0, len(data), SCALAR_SIZE)
-        ]
+        parts = [Scalar.decode(data[i : i + SCALAR_SIZE]) for i in range(0, len(data), SCALAR_SIZE)]
         return cls(parts[0], tuple(parts[1:]))
 
 

@@ -111,7 +111,7 @@ def message(cls: type[M]) -> type[M]:
         if item.default is not MISSING and item.default is not None:
             raise TypeError(f"{cls.__name__}.{item.name}: defaults would be optional fields")
         codecs[item.name] = _field(hints[item.name], f"{cls.__name__}.{item.name}")
-    made._codecs = codecs
+    made._codecs = codecs  # noqa: SLF001 - the decorator completes the class
     return made
 
 
@@ -158,16 +158,14 @@ def _checked(kind: type, good: Callable[[Any], bool]) -> Codec:
     return check, check
 
 
-def _enumerated(kind: type[StrEnum] | type[IntEnum]) -> Codec:
+def _enumerated(kind: type[StrEnum | IntEnum]) -> Codec:
     plain = str if issubclass(kind, StrEnum) else int
+    members = {plain(member.value): member for member in kind}
 
     def decode(value: Any) -> Any:
-        try:
-            if type(value) is plain:
-                return kind(value)
-        except ValueError:
-            pass
-        raise PeerError(Reason.MESSAGE_VALUE)
+        if type(value) is not plain or value not in members:
+            raise PeerError(Reason.MESSAGE_VALUE)
+        return members[value]
 
     return (lambda member: plain(member.value)), decode
 
