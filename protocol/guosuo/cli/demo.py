@@ -8,6 +8,7 @@ back. The clock is virtual, so that epochs pass in a moment.
 from __future__ import annotations
 
 import base64
+import io
 import json
 import shutil
 import time
@@ -61,7 +62,7 @@ from guosuo.presentation.frame import Frame, Poster
 from guosuo.presentation.proof import Holding, present
 from guosuo.presentation.setting import Setting
 from guosuo.roles.auditor import Auditor
-from guosuo.roles.bundle import GateBundle, audit_bundle, default_min_regions
+from guosuo.roles.bundle import BundleBook, GateBundle, default_min_regions
 from guosuo.roles.checkpoint import Checkpoint, CheckpointState
 from guosuo.roles.enrolment import RefusalCode
 from guosuo.roles.gate import GateAuthority, GateState
@@ -82,6 +83,7 @@ class Row:
     home: str
     gate: str
     moment: str
+    """"before" or "after" the suspension."""
     shown: str
     """"proof", or "blank" where the wallet knew that it would not be accepted."""
     verdict: str
@@ -103,6 +105,8 @@ class Report:
     certificates: list[dict[str, str]] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     modified_wallet: dict[str, int] = field(default_factory=dict)
+    seen: str = ""
+    """The public fields of the first show."""
     seconds: float = 0.0
     folder: str = ""
 
@@ -154,9 +158,9 @@ class Demo:
         self._turn()
         self._enrol(documents)
         self._turn()
-        self._travel("travel")
+        self._travel("before")
         self._suspend()
-        self._travel("after the suspension")
+        self._travel("after")
         self._modified_wallet()
         self.report.seconds = round(time.perf_counter() - started, 1)
         return self.report
@@ -164,7 +168,7 @@ class Demo:
     # --- 1. four regions ------------------------------------------------------------------
 
     def _found(self) -> None:
-        self._say("1. Four regions found a federation")
+        self._say("Four regions found a federation")
         roots = {r: nacl.signing.SigningKey(self.entropy.octets(32)) for r in REGIONS}
         logs = {r: nacl.signing.SigningKey(self.entropy.octets(32)) for r in REGIONS}
         charter = Charter(
@@ -193,6 +197,7 @@ class Demo:
         self.directory = FederationDirectory(self.folder, self.suite)
         self.federation = self.directory.federation
         self.auditor = Auditor(self.directory.view)
+        self.book = BundleBook(self.directory.view, self.directory.fetch)
         self.hosts = {
             r: RegionHost(
                 Issuer.found(self.federation, r, roots[r], logs[r], self.entropy),
@@ -240,7 +245,7 @@ class Demo:
     # --- 2. real certificates ----------------------------------------------------------------
 
     def _read_certificates(self) -> dict[str, VerifiedDcc]:
-        self._say("2. EU DCC test certificates are read from their QR pictures")
+        self._say("EU DCC test certificates are read from their QR pictures")
         anchors = TrustAnchors(
             [
                 TrustAnchor(base64.b64decode(anchor["certificate"]), test_only=True)
@@ -267,7 +272,7 @@ class Demo:
     # --- 3. enrolment and epochs ---------------------------------------------------------------
 
     def _enrol(self, documents: dict[str, VerifiedDcc]) -> None:
-        self._say("3. Wallets enrol with their home regions")
+        self._say("Wallets enrol with their home regions")
         for story in TRAVELLERS:
             wallet = Wallet.create(self.federation, self.entropy)
             own = [documents[name] for name in story.pictures]
@@ -314,7 +319,7 @@ class Demo:
     # --- 4. travelling ----------------------------------------------------------------------
 
     def _travel(self, moment: str) -> None:
-        self._say(f"4. Shows, as pictures, at other regions' gates ({moment})")
+        self._say(f"Shows, as pictures, at other regions' gates, {moment} the suspension")
         for person in self.people:
             for gate in person.story.travels:
                 self._cross(person, gate, moment)
@@ -326,7 +331,11 @@ class Demo:
         showing = time.perf_counter() - started
         name = f"{moment.split(maxsplit=1)[0]}-{person.story.name}-{gate}.png"
         outcome, octets, version, verifying = self._scan(frame, gate, name)
-        expected = self._expected(person, gate, bundle)
+        expected = self._expected(person, bundle)
+        self.report.seen = self.report.seen or (
+            f"list {frame.epoch}.{frame.revision}, policy {frame.policy_version}, "
+            f"tick {frame.tick}, place {frame.place.hex()}, {frame.mode.name.lower()} mode"
+        )
         row = Row(
             who=person.story.name,
             home=person.story.home,
@@ -363,8 +372,9 @@ class Demo:
         path = self.folder / "shows" / name
         write_atomically(path, png(code))
         if self.codes:
-            self.console.print(f"[bold]{path}[/bold]")
-            code.terminal(out=self.console.file, compact=True, border=2)
+            drawn = io.StringIO()
+            code.terminal(out=drawn, compact=True, border=2)
+            self.console.file.write(f"{path}\n{drawn.getvalue()}\n")
         text = read_picture(path)
         started = time.perf_counter()
         outcome = self.checkpoints[gate].verify(text, self.now, self.entropy)
@@ -373,17 +383,10 @@ class Demo:
         return outcome, len(frame.encode()), code.version, elapsed
 
     def _bundle(self, gate: str) -> GateBundle:
-        return audit_bundle(
-            self.directory.view,
-            gate,
-            POLICY,
-            epoch=self.federation.clock.shown_epoch(self.now),
-            now=self.now,
-            fetch=self.directory.fetch,
-            entropy=self.entropy,
-        )
+        epoch = self.federation.clock.shown_epoch(self.now)
+        return self.book.get(gate, POLICY, epoch=epoch, now=self.now, entropy=self.entropy)
 
-    def _expected(self, person: Person, gate: str, bundle: GateBundle) -> Verdict:
+    def _expected(self, person: Person, bundle: GateBundle) -> Verdict:
         """By the policy in clear: accepted from now to the end of the key's life."""
         if person.story.name in self.revoked:
             return Verdict.NOT_SATISFIED
@@ -398,7 +401,7 @@ class Demo:
 
     def _suspend(self) -> None:
         person = next(p for p in self.people if p.story.name == SUSPENDED)
-        self._say(f"5. {SUSPENDED} is suspended by an order in his region's public log")
+        self._say(f"{SUSPENDED} is suspended by an order in his region's public log")
         slots = [slot for _, slot in person.wallet.state.slots]
         host = self.hosts[person.story.home]
         self._publish(
@@ -418,7 +421,7 @@ class Demo:
         Each attempt claims one list version ever published and uses the parts of
         one bundle ever published, the same or another.
         """
-        self._say(f"6. {SUSPENDED} tries a modified wallet that kept everything")
+        self._say(f"{SUSPENDED} tries a modified wallet that kept everything")
         person = next(p for p in self.people if p.story.name == SUSPENDED)
         tick = self.federation.clock.tick_at(self.now)
         counts: Counter[str] = Counter()
@@ -446,17 +449,10 @@ class Demo:
         self._note(", ".join(f"{name}: {count}" for name, count in counts.items()))
 
     def _every_bundle(self, gate: str) -> list[GateBundle]:
+        start = self.federation.clock.start
         return [
-            audit_bundle(
-                self.directory.view,
-                gate,
-                POLICY,
-                epoch=epoch,
-                now=self.federation.clock.start(epoch + 1),
-                fetch=self.directory.fetch,
-                entropy=self.entropy,
-            )
-            for epoch, _ in self.directory.view.regions[gate].lists
+            self.book.get(gate, POLICY, epoch=t, now=start(t + 1), entropy=self.entropy)
+            for t, _ in self.directory.view.regions[gate].lists
         ]
 
     # --- talking --------------------------------------------------------------------------------

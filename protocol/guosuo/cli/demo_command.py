@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -25,6 +26,7 @@ def demo(
     engine: Annotated[
         str | None, typer.Option(help="Curve engine: pyblst, py_arkworks_bls12381 or py_ecc.")
     ] = None,
+    *,
     codes: Annotated[
         bool, typer.Option("--codes/--no-codes", help="Print every QR code in the terminal too.")
     ] = True,
@@ -42,27 +44,35 @@ def demo(
     if as_json:
         typer.echo(report.to_json())
     else:
-        console.print(_table(report))
+        for moment in ("before", "after"):
+            console.print(_table(report, moment))
         console.print(_summary(report), highlight=False)
     if not report.as_expected():
         raise typer.Exit(1)
 
 
-def _table(report: Report) -> Table:
-    table = Table(title="What the checkpoints said", title_justify="left")
-    for heading in ("who", "home", "at", "when", "shown", "verdict"):
-        table.add_column(heading)
-    for heading in ("bytes", "QR version", "show ms", "verify ms"):
-        table.add_column(heading, justify="right")
+def _table(report: Report, moment: str) -> Table:
+    table = Table(
+        title=f"What the checkpoints said, {moment} the suspension (show and verify in ms)",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    for heading in ("who", "from", "at", "shown", "verdict"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("bytes", "QR version", "show", "verify"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in report.rows:
+        if row.moment != moment:
+            continue
         good = row.verdict == row.expected
         table.add_row(
             row.who,
-            places.label(row.home),
-            places.label(row.gate),
-            row.moment,
+            places.PROVINCES[row.home][0],
+            places.PROVINCES[row.gate][0],
             row.shown,
-            row.verdict if good else f"{row.verdict} (expected {row.expected})",
+            row.verdict if good else f"{row.verdict}, not {row.expected}",
             str(row.octets),
             str(row.qr_version),
             f"{row.show_ms:.1f}",
@@ -82,6 +92,6 @@ def _summary(report: Report) -> str:
         + f".\nModified wallet: {tried.get('attempts', 0)} attempts, "
         f"{tried.get('ACCEPT', 0)} accepted.\n"
         f"Engine {report.engine}, {report.seconds} s. Records and pictures: {report.folder}\n"
-        "Every show is the same public fields and 736 octets of proof, whichever region,\n"
-        "certificate or rule is behind it; a blank has the same size."
+        f"What a checkpoint sees of a show: {report.seen}\n"
+        "and 736 octets of proof: the same for every region, certificate and rule, and for blanks."
     )

@@ -48,5 +48,5 @@ def names(code: str) -> tuple[Name, ...]:
 
 
 def label(code: str) -> str:
-    """ "Guangdong 广东省"."""
+    """English and Chinese name in one line."""
     return " ".join(dict.fromkeys(PROVINCES.get(code, (code,))))

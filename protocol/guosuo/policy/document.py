@@ -65,11 +65,13 @@ class PolicyDocument(Message):
 def compile_policy(document: PolicyDocument, clock: _Life) -> tuple[int, ...]:
     """The accepted evidence values, ascending; `PeerError(POLICY)` if there is none."""
     start, end = clock.key_life(0)
-    values = accepted_values(
-        [clause.clause() for clause in document.clauses], life_seconds=end - start
-    )
+    clauses = [clause.clause() for clause in document.clauses]
+    try:
+        values = accepted_values(clauses, life_seconds=end - start)
+    except CallerError:
+        raise PeerError(Reason.POLICY, "the policy accepts too many values") from None
     if not values:
-        raise PeerError(Reason.POLICY)
+        raise PeerError(Reason.POLICY, "the policy accepts nothing")
     return values
 
 

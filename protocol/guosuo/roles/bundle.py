@@ -84,13 +84,58 @@ def audit_bundle(
     that he is local; only then may the list hold fewer regions than the charter's
     minimum.
     """
-    gate = view.region(region)
-    # 1. The list version is in the gate region's log and in its time.
-    part, entry = list_version(gate, epoch)
-    if not part.part.not_before <= now < part.part.not_after:
-        raise PeerError(Reason.LIST_EXPIRED)
-    # 2. Its keys are the regions' own published keys, of this epoch or the one before.
+    book = BundleBook(view, fetch)
+    return book.get(region, policy_id, epoch=epoch, now=now, entropy=entropy, home=home)
+
+
+class BundleBook:
+    """Audited bundles of one wallet (or of many on one device): each part audited once."""
+
+    def __init__(self, view: FederationView, fetch: FetchBlob) -> None:
+        """Reads the given view, which its owner keeps fed."""
+        self.view, self.fetch = view, fetch
+        self._lists: dict[tuple[bytes, bytes], CheckedKeys] = {}
+        self._tables: dict[bytes, tuple[PolicyDocument, CheckedTable]] = {}
+
+    def get(
+        self,
+        region: str,
+        policy_id: str,
+        *,
+        epoch: int,
+        now: int,
+        entropy: Entropy,
+        home: str | None = None,
+    ) -> GateBundle:
+        """As `audit_bundle`; what depends on `now` and on the view is checked every time."""
+        gate = self.view.region(region)
+        # 1. The list version is in the gate region's log and in its time.
+        part, entry = list_version(gate, epoch)
+        if not part.part.not_before <= now < part.part.not_after:
+            raise PeerError(Reason.LIST_EXPIRED)
+        # 2 to 4. Its keys, S and T_i, and who is missing.
+        name = (part.digest, entry.keys)
+        if name not in self._lists:
+            self._lists[name] = _audit_list(self.view, part, entry, self.fetch, entropy)
+        keys = self._lists[name]
+        # 5. The crowd is large enough to hide in.
+        if home != region:
+            check_crowd(self.view, set(keys.t))
+        # 6. The policy version is in the log and in force.
+        policy = policy_version(gate, policy_id, now)
+        # 7. The table is exactly what the policy document compiles to.
+        if policy.digest not in self._tables:
+            self._tables[policy.digest] = _audit_policy(self.view, policy, self.fetch, entropy)
+        document, table = self._tables[policy.digest]
+        return GateBundle(part, keys, policy, table, document)
+
+
+def _audit_list(
+    view: FederationView, part: CheckedPart, entry: ListEntry, fetch: FetchBlob, entropy: Entropy
+) -> CheckedKeys:
+    # 2. The keys are the regions' own published keys, of this epoch or the one before.
     keys = ListKeys.decode(fetch_checked(fetch, entry.keys))
+    epoch = part.part.epoch
     publics = {
         key_id: published.public
         for member in view.regions.values()
@@ -104,36 +149,34 @@ def audit_bundle(
     explained = {absence.region for absence in keys.absent}
     if listed & explained or listed | explained != set(view.federation.members):
         raise PeerError(Reason.LIST_INCOMPLETE)
-    # 5. The crowd is large enough to hide in.
-    if home != region:
-        check_crowd(view, set(checked.t), listed)
-    # 6. The policy version is in the log and in force.
-    policy = policy_version(gate, policy_id, now)
-    # 7. The table is exactly what the policy document compiles to.
-    data = fetch_checked(fetch, policy.part.document)
-    document = PolicyDocument.decode(data)
+    return checked
+
+
+def _audit_policy(
+    view: FederationView, policy: CheckedPolicy, fetch: FetchBlob, entropy: Entropy
+) -> tuple[PolicyDocument, CheckedTable]:
+    part = policy.part
+    document = PolicyDocument.decode(fetch_checked(fetch, part.document))
     if (document.region, document.policy, document.version) != (
-        region,
-        policy.part.policy,
-        policy.part.version,
-    ) or (document.not_before, document.not_after) != (
-        policy.part.not_before,
-        policy.part.not_after,
-    ):
+        part.region,
+        part.policy,
+        part.version,
+    ) or (document.not_before, document.not_after) != (part.not_before, part.not_after):
         raise PeerError(Reason.POLICY)
     table = audit_table(
         view.federation.scheme,
         policy,
-        fetch_checked(fetch, policy.part.table),
+        fetch_checked(fetch, part.table),
         compile_policy(document, view.federation.clock),
         entropy,
     )
-    return GateBundle(part, checked, policy, table, document)
+    return document, table
 
 
-def check_crowd(view: FederationView, keys: set[KeyId], listed: set[str]) -> None:
+def check_crowd(view: FederationView, keys: set[KeyId]) -> None:
     """n_min distinct regions, and `min_crowd` active slots without the largest region."""
     parameters = view.federation.charter.parameters
+    listed = {key.region for key in keys}
     if len(listed) < parameters.min_regions:
         raise PeerError(Reason.LIST_TOO_FEW_REGIONS)
     active = sorted(

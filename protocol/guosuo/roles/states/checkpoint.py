@@ -98,9 +98,10 @@ def decode_checkpoint(federation: Federation, data: bytes) -> CheckpointState:
     federation.member(body.region)
     parts = [check_part(federation.scheme, part.encode()) for part in body.parts]
     policies = [check_policy(federation.scheme, part.encode()) for part in body.policies]
-    regions = {p.part.region for p in parts} | {p.part.region for p in policies}
-    if not regions <= {body.region}:
-        refuse(Reason.REGION_UNKNOWN)
+    if any(p.part.region != body.region for p in parts):
+        refuse(Reason.LIST_PART)
+    if any((p.part.region, p.part.policy) != (body.region, body.policy) for p in policies):
+        refuse(Reason.POLICY)
     state = CheckpointState(
         region=body.region,
         checkpoint=body.checkpoint,
