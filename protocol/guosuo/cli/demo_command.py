@@ -53,15 +53,15 @@ def demo(
 
 def _table(report: Report, moment: str) -> Table:
     table = Table(
-        title=f"What the checkpoints said, {moment} the suspension (show and verify in ms)",
+        title=f"What the checkpoints said, {moment} the suspension (QR version; show, verify in ms)",
         title_justify="left",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
     )
-    for heading in ("who", "from", "at", "shown", "verdict"):
+    for heading in ("who", "crosses", "shown", "verdict"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("bytes", "QR version", "show", "verify"):
+    for heading in ("bytes", "QR", "show", "verify"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in report.rows:
         if row.moment != moment:
@@ -69,8 +69,7 @@ def _table(report: Report, moment: str) -> Table:
         good = row.verdict == row.expected
         table.add_row(
             row.who,
-            places.PROVINCES[row.home][0],
-            places.PROVINCES[row.gate][0],
+            f"{places.PROVINCES[row.home][0]} → {places.PROVINCES[row.gate][0]}",
             row.shown,
             row.verdict if good else f"{row.verdict}, not {row.expected}",
             str(row.octets),

@@ -31,6 +31,7 @@ from guosuo.presentation.setting import Mode, Setting
 from guosuo.presentation.verify import verify
 from guosuo.roles.bundle import GateBundle
 from guosuo.roles.enrolment import (
+    RULES_VERSION,
     Answer,
     EnrolRequest,
     Grant,
@@ -234,6 +235,8 @@ class Wallet:
         the board itself is missing or malformed.
         """
         held = self._held(region, slot)
+        if published.entry.rules != RULES_VERSION:
+            raise PeerError(Reason.MESSAGE_VERSION, "another evidence-rule version; update first")
         size = self.federation.charter.parameters.bucket_slots
         board = Board.decode(fetch_checked(fetch, published.entry.board))
         first = slot - slot % size
@@ -303,7 +306,10 @@ class Wallet:
             self._count(setting, now)
             self._shown = {memory: frame}
             return frame
-        if any(held.renewals for held in self.state.slots.values()):
+        keys = {key.epoch for held in self.state.slots.values() for key in held.renewals}
+        if keys and min(keys) > bundle.part.part.epoch:
+            raise CallerError(Reason.STANDS_OUT, "enrolled just now: wait for the newer list")
+        if keys:
             raise CallerError(Reason.NOT_ACCEPTED_THERE, "no own credential satisfies this policy")
         raise CallerError(Reason.NO_CREDENTIAL, "refresh, or enrol first")
 

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from guosuo.bbs.signature import key_gen, sk_to_pk
-from guosuo.curve.scalar import Scalar
 from guosuo.selftest.bbs_context import MAX_MESSAGES, MOCK_TAG, mocked_scalars
-from guosuo.selftest.kinds import Case, Kind, Run, mismatch, named, same
-from guosuo.selftest.reading import (
-    Fields,
-    Json,
-    MalformedError,
-    MismatchError,
-    NotRecognisedError,
-    octets,
-)
+from guosuo.selftest.kinds import Case, Kind, Run, Shape, foreign, mismatch, named, same
+from guosuo.selftest.reading import Document, Fields, MalformedError, MismatchError, octets
 from guosuo.selftest.report import Family
 from guosuo.suite import Interface
 
@@ -34,8 +27,8 @@ def _under_one(apis: tuple[Interface, ...], check: Callable[[Interface], None]) 
         raise said
 
 
-def _key_pair(document: Json | bytes, run: Run, path: str) -> Iterator[Case]:
-    fixture = Fields(_json(document))
+def _key_pair(document: Document, run: Run, path: str) -> Iterator[Case]:
+    fixture = Fields(document)
     material, info = fixture.octets("keyMaterial"), fixture.octets("keyInfo")
     dst, pair = fixture.octets("keyDst"), fixture.fields("keyPair")
     secret, public = pair.octets("secretKey"), pair.octets("publicKey")
@@ -51,8 +44,8 @@ def _key_pair(document: Json | bytes, run: Run, path: str) -> Iterator[Case]:
     yield Case("key pair", lambda: _under_one(run.bbs.ordered(path, dst), check))
 
 
-def _generators(document: Json | bytes, run: Run, path: str) -> Iterator[Case]:
-    fixture = Fields(_json(document))
+def _generators(document: Document, run: Run, path: str) -> Iterator[Case]:
+    fixture = Fields(document)
     given = {"P1": fixture.octets("P1"), "Q1": fixture.octets("Q1")}
     given |= {f"H{i + 1}": octet for i, octet in enumerate(fixture.octet_list("MsgGenerators"))}
     if len(given) > MAX_MESSAGES:
@@ -66,11 +59,11 @@ def _generators(document: Json | bytes, run: Run, path: str) -> Iterator[Case]:
     candidates = [computed(api) for api in run.bbs.ordered(path)]
     found = max(candidates, key=lambda points: sum(points[n] == given[n] for n in given))
     for name in given:
-        yield Case(name, lambda name=name: same(given[name], found[name]))  # type: ignore[misc]
+        yield Case(name, partial(same, given[name], found[name]))
 
 
-def _message_to_scalar(document: Json | bytes, run: Run, path: str) -> Iterator[Case]:
-    fixture = Fields(_json(document))
+def _message_to_scalar(document: Document, run: Run, path: str) -> Iterator[Case]:
+    fixture = Fields(document)
     dst = fixture.octets("dst")
     apis = run.bbs.ordered(path, dst)
 
@@ -86,8 +79,8 @@ def _message_to_scalar(document: Json | bytes, run: Run, path: str) -> Iterator[
     yield from (case(i, item) for i, item in enumerate(fixture.objects("cases")))
 
 
-def _hash_to_scalar(document: Json | bytes, run: Run, path: str) -> Iterator[Case]:
-    fixture = Fields(_json(document))
+def _hash_to_scalar(document: Document, run: Run, path: str) -> Iterator[Case]:
+    fixture = Fields(document)
     message, dst = fixture.octets("message"), fixture.octets("dst")
     scalar = fixture.octets("scalar")
 
@@ -99,8 +92,8 @@ def _hash_to_scalar(document: Json | bytes, run: Run, path: str) -> Iterator[Cas
     yield Case("hash to scalar", lambda: _under_one(run.bbs.ordered(path, dst), check))
 
 
-def _mocked_randomness(document: Json | bytes, run: Run, path: str) -> Iterator[Case]:
-    fixture = Fields(_json(document))
+def _mocked_randomness(document: Document, run: Run, path: str) -> Iterator[Case]:
+    fixture = Fields(document)
     seed, dst, count = fixture.octets("seed"), fixture.octets("dst"), fixture.whole("count")
     scalars = fixture.octet_list("mockedScalars")
     if count > MAX_MESSAGES:
@@ -117,40 +110,20 @@ def _mocked_randomness(document: Json | bytes, run: Run, path: str) -> Iterator[
     yield Case("mocked scalars", lambda: _under_one(run.bbs.ordered(path, dst), check))
 
 
-def scalar(data: bytes) -> Scalar:
-    """A scalar that a fixture gives; `PeerError` outside [1, r − 1]."""
-    return Scalar.decode(data)
-
-
-# --- kinds that are known and left alone ----------------------------------------------
-
-
-def _blind(_: Json | bytes, __: Run, ___: str) -> Iterator[Case]:
-    raise NotRecognisedError("blind BBS or pseudonyms: not part of this library")
-
-
-def _is_blind(document: Json | bytes) -> int | None:
+def _is_blind(document: Document) -> int | None:
     marks = {"committedMessages", "commitmentWithProof", "blindGenerators"}
     return 0 if isinstance(document, dict) and marks & document.keys() else None
 
 
-def _inputs(_: Json | bytes, __: Run, ___: str) -> Iterator[Case]:
-    raise NotRecognisedError("messages without results: input of other files")
-
-
-def _is_messages(document: Json | bytes) -> int | None:
+def _is_messages(document: Document) -> int | None:
     if not isinstance(document, list) or not document:
         return None
     try:
         for item in document:
-            octets(item, "")
+            octets(item, "message")
     except MalformedError:
         return None
     return 0
-
-
-def _json(document: Json | bytes) -> Json:
-    return None if isinstance(document, bytes) else document
 
 
 KINDS = (
@@ -159,30 +132,30 @@ KINDS = (
         "key pair",
         named("caseName", "keyMaterial", "keyInfo", "keyDst", "keyPair"),
         _key_pair,
-        weight=5,
     ),
-    Kind(Family.BBS, "generators", named("P1", "Q1", "MsgGenerators"), _generators, weight=3),
+    Kind(Family.BBS, "generators", named("P1", "Q1", "MsgGenerators"), _generators),
     Kind(
-        Family.BBS,
-        "message to scalar",
-        named("caseName", "dst", "cases"),
-        _message_to_scalar,
-        weight=3,
+        Family.BBS, "message to scalar", named("caseName", "dst", "cases"), _message_to_scalar
     ),
     Kind(
         Family.BBS,
         "hash to scalar",
         named("caseName", "message", "dst", "scalar"),
         _hash_to_scalar,
-        weight=4,
     ),
     Kind(
         Family.BBS,
         "mocked randomness",
         named("caseName", "seed", "dst", "count", "mockedScalars"),
         _mocked_randomness,
-        weight=5,
     ),
-    Kind(Family.BBS, "blind BBS", _is_blind, _blind, weight=100),
-    Kind(Family.BBS, "messages", _is_messages, _inputs),
+    foreign(
+        Family.BBS,
+        "blind BBS",
+        Shape(_is_blind, weight=100),
+        "blind BBS or pseudonyms, which this library does not have",
+    ),
+    foreign(
+        Family.BBS, "messages", Shape(_is_messages), "octet strings without results (inputs)"
+    ),
 )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, NoReturn, TypeAlias
 
 from guosuo.curve.points import Engine
 from guosuo.errors import PeerError, Reason
 from guosuo.selftest.bbs_context import BbsContext
-from guosuo.selftest.reading import Json, MismatchError
+from guosuo.selftest.reading import Document, MismatchError, NotRecognisedError
 from guosuo.selftest.report import Family
 
 _LENIENT_FROM: Final = 3
@@ -25,20 +25,28 @@ class Case:
     check: Callable[[], object]
 
 
-@dataclass(frozen=True, slots=True)
 class Run:
     """What recognisers share while a directory is worked through."""
 
-    engine: Engine
-    bbs: BbsContext = field(init=False)
+    __slots__ = ("bbs", "engine")
 
-    def __post_init__(self) -> None:
-        """Both BBS suites on the engine."""
-        object.__setattr__(self, "bbs", BbsContext(self.engine))
+    def __init__(self, engine: Engine) -> None:
+        """`engine` is the curve engine that is tested."""
+        self.engine = engine
+        self.bbs = BbsContext(engine)
 
 
-Fits: TypeAlias = Callable[["Json | bytes"], int | None]
-"""How many names of a kind are missing in a document; None if it is of another kind."""
+Fits: TypeAlias = Callable[[Document], "int | None"]
+"""How many names of a kind a document lacks; None if it is of another kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How documents of a kind look: by names, or by a function of their own."""
+
+    fits: Fits
+    weight: int = 1
+    """Number of names: of two kinds that fit equally well the heavier one is meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,29 +61,27 @@ class Kind:
 
     family: Family
     name: str
-    fits: Fits
-    cases: Callable[[Json | bytes, Run, str], Iterator[Case]]
-    weight: int = 1
-    """Number of names: of two kinds that fit equally well the heavier one is taken."""
-    rank: Callable[[Json | bytes], int] = lambda _: 0
-    """Files of lower rank are run first."""
+    shape: Shape
+    cases: Callable[[Document, Run, str], Iterator[Case]]
+    late: Callable[[Document], bool] = lambda _: False
+    """Whether a file is better run after all others."""
 
 
-def named(*names: str, without: Collection[str] = ()) -> Fits:
+def named(*names: str, without: Collection[str] = ()) -> Shape:
     """An object with all these names, or all but one, and none of the others."""
 
-    def fits(document: Json | bytes) -> int | None:
+    def fits(document: Document) -> int | None:
         if not isinstance(document, dict) or any(name in document for name in without):
             return None
         return _missing(names, document)
 
-    return fits
+    return Shape(fits, len(names))
 
 
-def listed(*names: str, without: Collection[str] = ()) -> Fits:
+def listed(*names: str, without: Collection[str] = ()) -> Shape:
     """A list of objects of which at least half have each name (but one), and not the others."""
 
-    def fits(document: Json | bytes) -> int | None:
+    def fits(document: Document) -> int | None:
         if not isinstance(document, list) or not document:
             return None
         counter = Counter(name for item in document if isinstance(item, dict) for name in item)
@@ -84,7 +90,16 @@ def listed(*names: str, without: Collection[str] = ()) -> Fits:
             return None
         return _missing(names, common)
 
-    return fits
+    return Shape(fits, len(names))
+
+
+def foreign(family: Family, name: str, shape: Shape, reason: str) -> Kind:
+    """A kind that is known and left alone, for a reason."""
+
+    def cases(_document: Document, _run: Run, _path: str) -> Iterator[Case]:
+        raise NotRecognisedError(reason)
+
+    return Kind(family, name, shape, cases)
 
 
 def _missing(names: tuple[str, ...], found: Collection[str]) -> int | None:
@@ -108,6 +123,12 @@ def same(expected: object, found: object, what: str = "") -> None:
         mismatch(lead + _shown(expected), lead + _shown(found))
 
 
+def judge(*, expected: bool, found: bool) -> None:
+    """Compare a verdict."""
+    words = {True: "valid", False: "invalid"}
+    same(words[expected], words[found])
+
+
 def must_be_refused(act: Callable[[], object], reasons: Collection[Reason] = ()) -> None:
     """`act` has to raise `PeerError`, with one of the reasons if any are given."""
     try:
@@ -126,12 +147,6 @@ def accepted(act: Callable[[], object]) -> bool:
     except PeerError:
         return False
     return True
-
-
-def judge(expected: bool, found: bool) -> None:  # noqa: FBT001 - two truth values to compare
-    """Compare a verdict."""
-    words = {True: "valid", False: "invalid"}
-    same(words[expected], words[found])
 
 
 def _shown(value: object) -> str:

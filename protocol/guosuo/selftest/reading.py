@@ -11,6 +11,9 @@ from guosuo.selftest import flow_yaml
 
 Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
 
+Document: TypeAlias = "Json | bytes"
+"""What a file holds: octets where it is no text of a known syntax."""
+
 MAX_FILE_SIZE: Final = 32 << 20
 """Octets; the largest published file of these families has 3 MiB."""
 
@@ -39,7 +42,7 @@ class MismatchError(Exception):
         self.found = found
 
 
-def load(path: Path) -> Json | bytes:
+def load(path: Path) -> Document:
     """The document of a file, or its octets where it is no text of a known syntax.
 
     Raises `NotRecognisedError` for files that cannot be read, are too large or are
@@ -61,7 +64,7 @@ def load(path: Path) -> Json | bytes:
     return document
 
 
-def _load_yaml(data: bytes) -> Json | bytes:
+def _load_yaml(data: bytes) -> Document:
     if not flow_yaml.looks_like(data):
         return data
     try:
@@ -75,7 +78,7 @@ class Fields:
 
     __slots__ = ("_names", "where")
 
-    def __init__(self, value: Json, where: str = "the document") -> None:
+    def __init__(self, value: Document, where: str = "the document") -> None:
         """`where` is how messages call this object."""
         if not isinstance(value, dict):
             raise MalformedError(where, "is not an object")
@@ -152,14 +155,14 @@ class Fields:
         return name if self.where == "the document" else f"{self.where}.{name}"
 
 
-def objects(items: Json, where: str = "the document") -> list[Fields]:
+def objects(items: Document, where: str = "the document") -> list[Fields]:
     """The elements of a list of objects; `MalformedError`."""
     if not isinstance(items, list):
         raise MalformedError(where, "is not a list")
     return [Fields(item, f"{where}[{i}]") for i, item in enumerate(items)]
 
 
-def octets(value: Json, where: str) -> bytes:
+def octets(value: Document, where: str) -> bytes:
     """Octets in hexadecimal digits, with or without `0x`; `MalformedError`."""
     try:
         return binascii.unhexlify(_text(value, where).removeprefix(_HEX_PREFIX))
@@ -175,7 +178,7 @@ def hexadecimal(text: str, where: str) -> int:
     return int(digits, 16)
 
 
-def _text(value: Json, where: str) -> str:
+def _text(value: Document, where: str) -> str:
     if not isinstance(value, str):
         raise MalformedError(where, "is not a text")
     return value
