@@ -39,7 +39,14 @@ CODE = Outcome(Verdict.CANNOT_DECIDE, Cause.CODE)
 DAY = 86_400
 TESTED = (clause(EvidenceKind.TEST, max_hours=72),)
 RECOVERED = (clause(EvidenceKind.RECOVERY, min_hours=11 * 24, max_hours=180 * 24),)
-VACCINATED = (clause(EvidenceKind.VACCINATION, min_hours=14 * 24, max_hours=270 * 24, doses=2),)
+VACCINATED = (
+    # One product, for small tables.
+    replace(
+        clause(EvidenceKind.VACCINATION, min_hours=14 * 24, max_hours=270 * 24, doses=2),
+        products=(1,),
+        complete_series=True,
+    ),
+)
 ANY = (*TESTED, *RECOVERED, *VACCINATED)
 
 GATE = "110000"
@@ -73,6 +80,7 @@ class Scene:
     @classmethod
     def of(cls, world: World, gate: str = GATE) -> Scene:
         """The scene at a gate now."""
+        world.now -= world.now % 30  # a tick begins
         return cls(world, gate, world.bundle(gate))
 
     @property

@@ -114,21 +114,20 @@ def listable(world: World, epoch: int | None = None) -> list[tuple[KeyId, G2]]:
 
 
 def lying_part(
-    world: World, gate: str, revision: int, *, epoch: int | None = None, scope: str = SCOPE
+    world: World, gate: str, revision: int, *, scope: str = SCOPE, longer: int = 0
 ) -> tuple[ListSecret, ListPart]:
-    """A correct public part with a and b that the liar keeps; not yet logged."""
-    number = world.epoch if epoch is None else epoch
+    """A well-formed public part with a and b that the liar keeps; not yet logged."""
     secret = ListSecret.draw(world.entropy)
-    start, end = world.federation.clock.list_window(number)
+    start, end = world.federation.clock.list_window(world.epoch)
     part = make_part(
         world.federation.scheme,
         secret,
         region=gate,
         scope=scope,
-        epoch=number,
+        epoch=world.epoch,
         revision=revision,
         not_before=start,
-        not_after=end,
+        not_after=end + longer,
         entropy=world.entropy,
     )
     return secret, part

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from guosuo.cli import places
 from guosuo.cli.demo import Demo, Report
+from guosuo.cli.demo_story import SUSPENDED
 from guosuo.curve.entropy import Entropy
 from guosuo.curve.selection import get_engine
 from guosuo.suite import Suite
@@ -53,7 +54,7 @@ def demo(
 
 def _table(report: Report, moment: str) -> Table:
     table = Table(
-        title=f"What the checkpoints said, {moment} the suspension (QR version; show, verify in ms)",
+        title=f"What checkpoints said, {moment} the suspension (QR version; show, verify in ms)",
         title_justify="left",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
@@ -83,14 +84,17 @@ def _table(report: Report, moment: str) -> Table:
 
 def _summary(report: Report) -> str:
     sizes = {(row.octets, row.qr_version) for row in report.rows}
-    tried = report.modified_wallet
+    tried = "; ".join(
+        f"{name} ({'suspended' if name == SUSPENDED else 'lawful'}) "
+        f"{counts['attempts']} attempts, {counts.get('ACCEPT', 0)} accepted"
+        for name, counts in report.modified_wallets.items()
+    )
     result = "all as the policies say" if report.as_expected() else "NOT ALL AS EXPECTED"
     return (
         f"{len(report.rows)} scans, {result}. Sizes seen: "
         + ", ".join(f"{octets} octets in version {version}" for octets, version in sorted(sizes))
-        + f".\nModified wallet: {tried.get('attempts', 0)} attempts, "
-        f"{tried.get('ACCEPT', 0)} accepted.\n"
+        + f".\nModified wallets: {tried}.\n"
         f"Engine {report.engine}, {report.seconds} s. Records and pictures: {report.folder}\n"
-        f"What a checkpoint sees of a show: {report.seen}\n"
+        f"What a checkpoint sees: {report.seen}\n"
         "and 736 octets of proof: the same for every region, certificate and rule, and for blanks."
     )

@@ -103,3 +103,5 @@ TRAVELLERS: Final = (
 """Invented names; the certificates are test certificates of invented persons."""
 
 SUSPENDED: Final = "Bo"
+CONTROL: Final = "Sun"
+"""A lawful holder, for comparison."""

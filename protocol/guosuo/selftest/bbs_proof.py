@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from guosuo.bbs.proof import proof_gen, proof_verify, randomize
+from guosuo.bbs.proof import proof_gen, proof_verify
 from guosuo.bbs.signature import Signature, verify
 from guosuo.curve.scalar import SCALAR_SIZE, Scalar
 from guosuo.errors import PeerError
@@ -13,7 +13,6 @@ from guosuo.selftest.bbs_context import (
     MAX_MESSAGES,
     MOCK_TAG,
     SEED,
-    Signed,
     likelier,
     mocked_scalars,
 )
@@ -119,9 +118,8 @@ def _check_valid(fixture: _Fixture, run: Run, path: str) -> None:
         lambda _: trace.random,
     )
     same(fixture.proof, made, "proof")
-    _trace_of_randomized(fixture, trace, signature)
+    _randomized(fixture, trace, signature, run)
     trace.same("domain", signed.domain.encode())
-    trace.same("challenge", fixture.proof[-SCALAR_SIZE:])
     # T2 = r3~·D + Σ m~_j·H_j
     hidden = [j for j in range(len(fixture.messages)) if j not in fixture.indexes]
     generators = api.generators(len(fixture.messages) + 1)
@@ -147,12 +145,29 @@ def _check_invalid(fixture: _Fixture, run: Run) -> None:
         signature = Signature.decode(run.bbs.apis[0].suite, fixture.signature)
     except PeerError:
         return
-    _trace_of_randomized(fixture, trace, signature)
+    _randomized(fixture, trace, signature, run)
 
 
-def _trace_of_randomized(fixture: _Fixture, trace: _Trace, signature: Signature) -> None:
-    """What follows from the signature and the randomness without the messages."""
-    ...
+def _randomized(fixture: _Fixture, trace: _Trace, signature: Signature, run: Run) -> None:
+    """Compare what follows from signature and randomness, whatever the messages are."""
+    engine = run.engine
+    r1, r2, e_tilde, r1_tilde, r3_tilde, *m_tilde = trace.random
+    d = engine.decode_g1(trace.fields.octets("D"))
+    abar = signature.a * (r1 * r2)
+    trace.same("A_bar", abar.encode())
+    trace.same("B_bar", (d * r1 - abar * signature.e).encode())
+    trace.same("T1", (abar * e_tilde + d * r1_tilde).encode())
+    if fixture.signature in run.bbs.signed:
+        trace.same("D", (run.bbs.signed[fixture.signature].b * r2).encode())
+    points = b"".join(trace.fields.octets(name) for name in _POINT_NAMES)
+    same(points, fixture.proof[:_POINTS], "points of the proof:")
+    if len(fixture.proof) != _POINTS + (4 + len(m_tilde)) * SCALAR_SIZE:
+        return  # a fixture that is invalid by its length
+    c = Scalar.decode(trace.fields.octets("challenge"))
+    responses = (e_tilde + signature.e * c, r1_tilde - r1 * c, r3_tilde - r2.inverse() * c)
+    octets = b"".join(scalar.encode() for scalar in responses)
+    same(octets, fixture.proof[_POINTS : _POINTS + len(octets)], "responses:")
+    same(c.encode(), fixture.proof[-SCALAR_SIZE:], "challenge of the proof:")
 
 
 def _cases(document: Document, run: Run, path: str) -> Iterator[Case]:
@@ -161,3 +176,24 @@ def _cases(document: Document, run: Run, path: str) -> Iterator[Case]:
         yield Case("valid proof", lambda: _check_valid(fixture, run, path))
     else:
         yield Case("invalid proof", lambda: _check_invalid(fixture, run))
+
+
+KINDS = (
+    Kind(
+        Family.BBS,
+        "proof",
+        named(
+            "caseName",
+            "signerPublicKey",
+            "signature",
+            "header",
+            "presentationHeader",
+            "messages",
+            "disclosedIndexes",
+            "proof",
+            "result",
+        ),
+        _cases,
+        late=is_claimed_invalid,
+    ),
+)
