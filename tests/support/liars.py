@@ -68,7 +68,8 @@ def scripted(scalars: Sequence[Scalar], after: Entropy) -> Entropy:
 
     def source(count: int) -> bytes:
         if waiting and count == 48:
-            return ((int(waiting.pop(0)) - 1) % ORDER).to_bytes(48, "big")
+            # Above the group order, so that no octets look like those of a stuck source.
+            return (int(waiting.pop(0)) - 1 + (ORDER - 1)).to_bytes(48, "big")
         return after.octets(count)
 
     return Entropy(source)

@@ -183,7 +183,7 @@ def test_a_loaded_checkpoint_needs_no_quiet_ticks_and_forgets_no_tag(life: Life)
     )
     again = checkpoint.verify(life.code, world.now, world.entropy)
     assert (again.verdict, again.notice) == (Verdict.NOT_SATISFIED, Notice.ALREADY_SEEN)
-    other = world.show(world.holder(HOME), GATE)
+    other = world.show(world.holder("360000"), GATE)
     assert checkpoint.verify(other, world.now, world.entropy).verdict is Verdict.ACCEPT
 
 

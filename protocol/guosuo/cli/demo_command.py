@@ -46,13 +46,14 @@ def demo(
         typer.echo(report.to_json())
     else:
         for moment in ("before", "after"):
-            console.print(_table(report, moment))
+            console.print(report_table(report, moment))
         console.print(_summary(report), highlight=False)
     if not report.as_expected():
         raise typer.Exit(1)
 
 
-def _table(report: Report, moment: str) -> Table:
+def report_table(report: Report, moment: str) -> Table:
+    """The scans of one half of the story."""
     table = Table(
         title=f"What checkpoints said, {moment} the suspension (QR version; show, verify in ms)",
         title_justify="left",

@@ -232,7 +232,7 @@ class _Parts:
 
 def _seal(kind: str, plain: bytes, secret: Secret, entropy: Entropy, old: Header | None) -> bytes:
     header = Header(
-        kind=kind,
+        kind=str(kind),  # a member of a closed list is one, too
         size=len(plain) + TAG_SIZE,
         argon2id=secret.parameters(old.argon2id if old else None, entropy),
     )

@@ -78,6 +78,9 @@ def _bisect(
 
 
 def _check_proof(setting: Setting, shown: Presentation) -> None:
+    # Decoding refused them already; with Abar = Bbar = 0 nobody needs a credential.
+    if any(point.is_identity() for point in shown.points()):
+        raise PeerError(Reason.PROOF)
     check(
         setting.scheme.api,
         Tag.PRESENTATION,

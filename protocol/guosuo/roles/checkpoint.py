@@ -44,7 +44,7 @@ class CheckpointState:
     seen: dict[int, dict[bytes, bytes]] = field(default_factory=dict)
     """Accepted tags per tick, with the hash of the show."""
     quiet_until: int = 0
-    """Ticks below this one may have been accepted before a restart."""
+    """Tags of ticks below this one are forgotten: by a restart, or because later ones came."""
 
 
 class Checkpoint:
@@ -150,6 +150,9 @@ class Checkpoint:
 
     def examine(self, codes: Sequence[str | Frame], now: int, entropy: Entropy) -> list[Inner]:
         """As `verify_many`, with the inner reasons: for tests and debugging only."""
+        if self.state.mode is Mode.CHALLENGE and len(codes) > 1:
+            # The first accepted answer uses the challenge up: the rest is judged without.
+            return [self.examine([code], now, entropy)[0] for code in codes]
         prepared = [self._prepare(code, now) for code in codes]
         items = [p for p in prepared if isinstance(p, Item)]
         verified = iter(verify_batch(items, entropy))
@@ -161,7 +164,11 @@ class Checkpoint:
         # 1. This device: clock, a list part and a policy in force.
         if now < max(state.floor, clock.zero):
             return _cannot(Cause.DEVICE, Reason.CLOCK_JUMP)
-        if not any(p.part.not_before <= now < p.part.not_after for p in state.parts.values()):
+        if not any(
+            p.part.not_before <= now < p.part.not_after
+            and p.part.revision >= state.lowest.get(p.part.epoch, 0)
+            for p in state.parts.values()
+        ):
             return _cannot(Cause.DEVICE, Reason.LIST_EXPIRED)
         if not any(p.part.not_before <= now < p.part.not_after for p in state.policies.values()):
             return _cannot(Cause.DEVICE, Reason.POLICY_EXPIRED)
@@ -215,9 +222,6 @@ class Checkpoint:
         # 5. Proof and pairings, not told apart.
         if not accepted:
             return Inner(Outcome(Verdict.NOT_SATISFIED), Reason.PROOF)
-        if item.setting.nonce != (self._open.nonce if self._open else b""):
-            # An earlier scan of the same batch used the challenge up.
-            return _cannot(Cause.AGAIN, Reason.TICK)
         # 6. The tag was not accepted before in the ticks that are still open.
         state, tick = self.state, item.setting.tick
         tag = item.shown.tag.encode()
@@ -226,8 +230,10 @@ class Checkpoint:
         if known is not None:
             notice = Notice.ALREADY_SEEN if known == show else Notice.REPLAY
             return Inner(Outcome(Verdict.NOT_SATISFIED, notice=notice), Reason.TOO_MANY_SHOWS)
-        newest = max(tick, *state.seen) if state.seen else tick
-        state.seen = {t: tags for t, tags in state.seen.items() if t >= newest - 2}
+        oldest = max(tick, *state.seen) - 2 if state.seen else tick - 2
+        state.seen = {t: tags for t, tags in state.seen.items() if t >= oldest}
+        # A clock that steps back must not lead into ticks whose tags are forgotten.
+        state.quiet_until = max(state.quiet_until, oldest)
         state.seen.setdefault(tick, {})[tag] = show
         if state.mode is Mode.CHALLENGE:
             self._open = None

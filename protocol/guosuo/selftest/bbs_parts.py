@@ -41,7 +41,7 @@ def _key_pair(document: Document, run: Run, path: str) -> Iterator[Case]:
         if dst not in [tag + b"KEYGEN_DST_" for tag in tags]:
             mismatch("a keyDst of the suite", dst.hex())
 
-    yield Case("key pair", lambda: _under_one(run.bbs.ordered(path, dst), check))
+    yield Case("key pair", partial(_under_one, run.bbs.ordered(path, dst), check))
 
 
 def _generators(document: Document, run: Run, path: str) -> Iterator[Case]:
@@ -74,7 +74,7 @@ def _message_to_scalar(document: Document, run: Run, path: str) -> Iterator[Case
             same(scalar, api.message_to_scalar(message).encode())
             same(scalar, api.suite.hash_to_scalar(message, dst).encode(), "with dst")
 
-        return Case(f"cases[{index}]", lambda: _under_one(apis, check))
+        return Case(f"cases[{index}]", partial(_under_one, apis, check))
 
     yield from (case(i, item) for i, item in enumerate(fixture.objects("cases")))
 
@@ -89,7 +89,7 @@ def _hash_to_scalar(document: Document, run: Run, path: str) -> Iterator[Case]:
         if dst == api.api_id + b"H2S_":
             same(scalar, api.hash_to_scalar(message).encode(), "under the default tag")
 
-    yield Case("hash to scalar", lambda: _under_one(run.bbs.ordered(path, dst), check))
+    yield Case("hash to scalar", partial(_under_one, run.bbs.ordered(path, dst), check))
 
 
 def _mocked_randomness(document: Document, run: Run, path: str) -> Iterator[Case]:
@@ -107,7 +107,7 @@ def _mocked_randomness(document: Document, run: Run, path: str) -> Iterator[Case
         if not dst.endswith(MOCK_TAG):
             mismatch("a dst for mocked randomness", dst.hex())
 
-    yield Case("mocked scalars", lambda: _under_one(run.bbs.ordered(path, dst), check))
+    yield Case("mocked scalars", partial(_under_one, run.bbs.ordered(path, dst), check))
 
 
 def _is_blind(document: Document) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 from guosuo.bbs.proof import proof_gen, proof_verify
@@ -91,7 +92,7 @@ class _Fixture:
 
 def _check_valid(fixture: _Fixture, run: Run, path: str) -> None:
     api = likelier(
-        run.bbs.ordered(path), lambda one: accepted(lambda: fixture.verify(one))
+        run.bbs.ordered(path), lambda one: accepted(partial(fixture.verify, one))
     )
     suite = api.suite
     fixture.verify(api)
@@ -129,7 +130,7 @@ def _check_valid(fixture: _Fixture, run: Run, path: str) -> None:
 
 def _check_invalid(fixture: _Fixture, run: Run) -> None:
     for api in run.bbs.apis:
-        must_be_refused(lambda api=api: fixture.verify(api))  # type: ignore[misc]
+        must_be_refused(partial(fixture.verify, api))
     # The trace is that of the fixture before it was altered. With it the fixture
     # is refused for what its name says, and not for some other damage.
     trace = fixture.traces()
@@ -173,9 +174,9 @@ def _randomized(fixture: _Fixture, trace: _Trace, signature: Signature, run: Run
 def _cases(document: Document, run: Run, path: str) -> Iterator[Case]:
     fixture = _Fixture(document)
     if fixture.valid:
-        yield Case("valid proof", lambda: _check_valid(fixture, run, path))
+        yield Case("valid proof", partial(_check_valid, fixture, run, path))
     else:
-        yield Case("invalid proof", lambda: _check_invalid(fixture, run))
+        yield Case("invalid proof", partial(_check_invalid, fixture, run))
 
 
 KINDS = (

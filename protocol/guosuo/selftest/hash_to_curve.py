@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 from guosuo.curve.encoding import MODULUS, Element
@@ -92,19 +93,19 @@ class _Suite:
 
     def _compare(self, fields: Fields, expected: dict[str, object], names: tuple[str, ...]) -> None:
         for name in names:
-            if name not in fields:
-                continue
-            found: object
-            if isinstance(expected[name], int) and not isinstance(expected[name], bool):
-                found = fields.whole(name)
-            elif name == "Z":
-                found = self.element(fields.text(name), name)
-            else:
-                found = fields.value(name)
-                found = found.lower().replace("_", "") if name == "hash" and isinstance(
-                    found, str
-                ) else found
-            same(expected[name], found, name)
+            if name in fields:
+                same(expected[name], self._parameter(fields, name, expected[name]), name)
+
+    def _parameter(self, fields: Fields, name: str, like: object) -> object:
+        """A parameter of the file, read as what it is compared with."""
+        if isinstance(like, bool):
+            return fields.flag(name)
+        if isinstance(like, int):
+            return fields.whole(name)
+        if isinstance(like, tuple):
+            return self.element(fields.text(name), name)
+        text = fields.text(name)
+        return text.replace("_", "") if name == "hash" else text
 
     def hashed(self, run: Run, message: bytes) -> G1 | G2:
         """The point that the library gives."""
@@ -147,10 +148,7 @@ def _cases(document: Document, run: Run, _path: str) -> Iterator[Case]:
     suite = _Suite(Fields(document))
     yield Case("parameters", suite.parameters)
     for index, vector in enumerate(suite.fields.objects("vectors")):
-        yield Case(
-            f"vectors[{index}]",
-            lambda vector=vector: _check(suite, vector, run),  # type: ignore[misc]
-        )
+        yield Case(f"vectors[{index}]", partial(_check, suite, vector, run))
 
 
 KINDS = (

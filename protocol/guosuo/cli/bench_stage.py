@@ -1,0 +1,364 @@
+"""The federation that `guosuo bench` measures in: everything real but its clock.
+
+Four regions with logs and blobs in memory, one gate, one traveller, and a home region
+with a full bucket of other people. Two epochs have passed when a `Stage` is ready.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+import nacl.signing
+
+from guosuo.cli import places
+from guosuo.cli.demo_story import EPOCH_SECONDS, EPOCH_ZERO, POLICY, REGIONS, TICK_SECONDS
+from guosuo.credential.board import Bucket, SlotToRenew, audit_bucket, build_bucket
+from guosuo.credential.keys import check_possession, prove_possession
+from guosuo.credential.ownership import Purpose
+from guosuo.credential.renewal import SLOT_KEY_SIZE, blind_scalar, renew
+from guosuo.curve.entropy import Entropy
+from guosuo.curve.points import G2, Engine
+from guosuo.errors import CallerError, Reason
+from guosuo.evidence.facts import EvidenceFact, EvidenceKind
+from guosuo.evidence.registry import NAAT
+from guosuo.evidence.value import value_at
+from guosuo.federation.charter import (
+    Charter,
+    Environment,
+    Member,
+    Name,
+    Parameters,
+    open_charter,
+    sign_charter,
+)
+from guosuo.federation.entries import (
+    Action,
+    Board,
+    BucketRef,
+    CheckpointInfo,
+    OrderEntry,
+    OrderReason,
+)
+from guosuo.federation.records import Append, Effects, Kind, LogWriter, PutBlob, digest
+from guosuo.federation.trust_list import (
+    CheckedPart,
+    ListKeys,
+    ListSecret,
+    audit_keys,
+    check_part,
+    make_keys,
+    make_part,
+)
+from guosuo.federation.view import FederationView, PublishedEpoch
+from guosuo.host.pictures import make_code
+from guosuo.policy.document import PolicyClause, PolicyDocument, compile_policy
+from guosuo.policy.table import VALUE_SIZE, Table, audit_table, make_table
+from guosuo.presentation.frame import Frame
+from guosuo.presentation.proof import Holding, Presentation, present
+from guosuo.presentation.setting import Mode, Setting
+from guosuo.presentation.verify import Item, verify_batch
+from guosuo.roles.auditor import Auditor
+from guosuo.roles.bundle import GateBundle, audit_bundle, default_min_regions
+from guosuo.roles.checkpoint import Checkpoint, CheckpointState
+from guosuo.roles.enrolment import Answer, EnrolRequest, RefusalCode
+from guosuo.roles.gate import SCOPE, GateAuthority, GateState
+from guosuo.roles.issuer import IssuedSlot, Issuer
+from guosuo.roles.verdict import Verdict
+from guosuo.roles.wallet import Consent, HeldSlot, Refreshed, Wallet
+from guosuo.scheme import KeyId
+from guosuo.suite import Suite
+
+HOME: Final = "440000"
+GATE: Final = "110000"
+_EPOCH: Final = 10_000
+"""An epoch number as long as today's: it stands in every frame."""
+_CHECKPOINT: Final = "railway-1"
+_YES: Final = Consent(new_place=True)
+_DAY_HOURS: Final = 24
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How much the large operations have to do."""
+
+    slots: int
+    """Of a bucket, all present."""
+    batch: int
+    """Presentations verified together."""
+    buckets: int
+    """References in the large board index."""
+    large_table: bool
+    """About 1,000 accepted values, or 25."""
+
+
+FULL: Final = Scale(slots=1024, batch=100, buckets=1000, large_table=True)
+QUICK: Final = Scale(slots=32, batch=8, buckets=50, large_table=False)
+TINY: Final = Scale(slots=16, batch=4, buckets=50, large_table=False)
+"""For an engine that takes a hundred times as long."""
+
+
+class Stage:
+    """The federation, one traveller of `HOME`, and the bundle of `GATE`."""
+
+    def __init__(self, engine: Engine, scale: Scale, entropy: Entropy) -> None:
+        """Found everything, let two epochs pass, refresh the traveller."""
+        self.engine, self.scale, self.entropy = engine, scale, entropy
+        roots = {r: nacl.signing.SigningKey(entropy.octets(32)) for r in REGIONS}
+        logs = {r: nacl.signing.SigningKey(entropy.octets(32)) for r in REGIONS}
+        self.charter = sign_charter(_charter(roots, logs, scale), roots).encode()
+        self.federation = open_charter(self.charter, Suite.sha256(engine))
+        self.scheme, self.clock = self.federation.scheme, self.federation.clock
+        self.view = FederationView(self.federation)
+        self.auditor = Auditor(self.view)
+        self.issuers = {
+            r: Issuer.found(self.federation, r, roots[r], logs[r], entropy) for r in REGIONS
+        }
+        self.writers = {r: LogWriter(logs[r], self.federation.id, r) for r in REGIONS}
+        self.authority = GateAuthority(self.federation, GateState(GATE))
+        self.blobs: dict[bytes, bytes] = {}
+        self.entries: dict[tuple[str, Kind], bytes] = {}
+        """The newest entry of each kind in each log."""
+        self.now = self.clock.start(_EPOCH)
+        self.fact = EvidenceFact(
+            kind=EvidenceKind.TEST,
+            product=NAAT,
+            doses=0,
+            series=0,
+            event_time=self.now - 3600,
+            digest=digest(b"a certificate"),
+        )
+        self._fill()
+        self.document = self._open_gate()
+        self._turn(_EPOCH)
+        self.wallet = Wallet.create(self.federation, entropy)
+        self.answer = self.answer_to(self.request_of(self.wallet))
+        held = self.wallet.conclude(self.answer, self.view)
+        if isinstance(held, RefusalCode):
+            raise CallerError(Reason.REFUSED_BY_REGION, "the traveller was not enrolled")
+        self.slot = held.slot
+        self._turn(_EPOCH + 1)
+        self.refresh()
+        self.bundle = self.audited_bundle()
+        self.setting = Setting(
+            self.scheme,
+            self.bundle.part,
+            self.bundle.policy,
+            _CHECKPOINT,
+            self.clock.tick_at(self.now),
+        )
+        self.frame = self.show(self.wallet)
+
+    # --- hosting --------------------------------------------------------------------------
+
+    def fetch(self, name: bytes) -> bytes:
+        """A blob by hash."""
+        return self.blobs[name]
+
+    @property
+    def published(self) -> PublishedEpoch:
+        """The home region's newest epoch."""
+        return self.view.region(HOME).epochs[KeyId(HOME, _EPOCH + 1, 0)]
+
+    def _publish(self, region: str, effects: Effects) -> None:
+        for effect in effects:
+            match effect:
+                case PutBlob(data):
+                    self.blobs[digest(data)] = data
+                case Append(kind, body):
+                    entry = self.writers[region].append(kind, body)
+                    self.entries[region, kind] = entry
+                    self.view.append(region, entry)
+                    if kind is Kind.EPOCH:
+                        self.issuers[region].logged(digest(entry))
+
+    def _turn(self, epoch: int) -> None:
+        self.now = self.clock.start(epoch) + EPOCH_SECONDS // 2
+        for region, issuer in self.issuers.items():
+            self._publish(region, issuer.turn_epoch(epoch, self.entropy))
+            self.auditor.follow(region, self.fetch)
+        admitted = self.auditor.listable(epoch)
+        self._publish(GATE, self.authority.publish_list(epoch, admitted, self.entropy))
+
+    def _fill(self) -> None:
+        """One bucket of the home region in which every slot is present."""
+        state, draw = self.issuers[HOME].state, self.entropy
+        for slot in range(self.scale.slots):
+            c = self.scheme.commitment(draw.scalar(), draw.scalar())
+            key, person = draw.octets(SLOT_KEY_SIZE), draw.octets(32)
+            state.slots[slot] = IssuedSlot(slot, c, key, self.fact, person)
+            state.unpublished.add(slot)
+
+    def _open_gate(self) -> PolicyDocument:
+        info = CheckpointInfo(
+            checkpoint=_CHECKPOINT,
+            names=(Name(language="en", text="Railway station, exit 1"),),
+            place=places.label(GATE),
+            policy=POLICY,
+        )
+        document = PolicyDocument(
+            region=GATE,
+            policy=POLICY,
+            version=1,
+            not_before=self.now,
+            not_after=self.now + 30 * 86_400,
+            clauses=_clauses(large=self.scale.large_table),
+        )
+        self._publish(GATE, self.authority.publish_checkpoints([info]))
+        self._publish(GATE, self.authority.publish_policy(document, self.entropy))
+        return document
+
+    # --- one step each --------------------------------------------------------------------
+
+    def request_of(self, wallet: Wallet) -> EnrolRequest:
+        """A wallet's request to its home region."""
+        offer = self.issuers[HOME].offer(self.now, self.entropy)
+        return wallet.request(HOME, offer, self.fact, self.now, self.entropy)
+
+    def answer_to(self, request: EnrolRequest) -> Answer:
+        """The home region's answer, to a person it never saw."""
+        person = self.entropy.octets(16)
+        return self.issuers[HOME].enrol(request, person, self.fact, self.now, self.entropy)
+
+    def refresh(self) -> bool:
+        """The traveller's renewal from the board."""
+        found = self.wallet.refresh(HOME, self.slot, self.published, self.fetch)
+        return found is Refreshed.RENEWED
+
+    def audited_bundle(self) -> GateBundle:
+        """Everything a wallet audits before it shows anything at the gate."""
+        return audit_bundle(
+            self.view,
+            GATE,
+            POLICY,
+            epoch=self.clock.shown_epoch(self.now),
+            now=self.now,
+            fetch=self.fetch,
+            entropy=self.entropy,
+        )
+
+    def show(self, wallet: Wallet) -> Frame:
+        """A show at the gate."""
+        poster = self.checkpoint().poster()
+        return wallet.show(poster, self.bundle, self.view, self.now, self.entropy, _YES)
+
+    def holding(self) -> Holding:
+        """The traveller's credential under the newest key, ready for a bare proof."""
+        held = self.wallet.state.slots[HOME, self.slot]
+        key, keys = self.published.id, self.bundle.keys
+        renewal = held.renewals[key]
+        blind = blind_scalar(self.scheme, key, held.slot_key, renewal.evidence)
+        return Holding(
+            signature=renewal.signature,
+            public=keys.w[key],
+            blinding=held.blinding + blind,
+            link=self.wallet.state.link,
+            evidence=renewal.evidence,
+            listed=keys.t[key],
+            shift=keys.s,
+            entry=self.bundle.table.entries[renewal.evidence],
+        )
+
+    def checkpoint(self, mode: Mode = Mode.BROADCAST) -> Checkpoint:
+        """A checkpoint of the gate that has loaded nothing yet."""
+        return Checkpoint(self.federation, CheckpointState(GATE, _CHECKPOINT, POLICY, mode))
+
+    def started(self, engine: Engine) -> Checkpoint:
+        """A checkpoint started from the signed charter and the entries it needs."""
+        federation = open_charter(self.charter, Suite.sha256(engine))
+        device = Checkpoint(federation, CheckpointState(GATE, _CHECKPOINT, POLICY))
+        for kind in (Kind.LIST_PART, Kind.LIST, Kind.POLICY):
+            device.load(self.entries[GATE, kind])
+        return device
+
+    def accepts(self, device: Checkpoint, text: str) -> bool:
+        """Whether a checkpoint accepts the text of a code now."""
+        return device.verify(text, self.now, self.entropy).verdict is Verdict.ACCEPT
+
+    def listed(self, regions: int) -> tuple[CheckedPart, bytes, dict[KeyId, G2]]:
+        """A list of two keys of each of so many regions: part, wallets' part, true keys."""
+        draw, epoch = self.entropy, _EPOCH + 1
+        codes = sorted(places.PROVINCES)[:regions]
+        publics = {
+            KeyId(r, t, 0): self.scheme.p2 * draw.scalar() for r in codes for t in (epoch - 1, epoch)
+        }
+        secret = ListSecret.draw(draw)
+        start, end = self.clock.list_window(epoch)
+        part = make_part(
+            self.scheme,
+            secret,
+            region=GATE,
+            scope=SCOPE,
+            epoch=epoch,
+            revision=0,
+            not_before=start,
+            not_after=end,
+            entropy=draw,
+        )
+        keys = make_keys(self.scheme, secret, part, list(publics.items())).encode()
+        return check_part(self.scheme, part.encode()), keys, publics
+
+
+def _charter(
+    roots: dict[str, nacl.signing.SigningKey], logs: dict[str, nacl.signing.SigningKey], scale: Scale
+) -> Charter:
+    return Charter(
+        version=1,
+        environment=Environment.TEST,
+        members=tuple(
+            Member(
+                region=r,
+                names=places.names(r),
+                root_key=bytes(roots[r].verify_key),
+                log_key=bytes(logs[r].verify_key),
+            )
+            for r in sorted(REGIONS)
+        ),
+        parameters=Parameters(
+            epoch_zero=EPOCH_ZERO,
+            epoch_seconds=EPOCH_SECONDS,
+            tick_seconds=TICK_SECONDS,
+            min_regions=default_min_regions(len(REGIONS)),
+            min_crowd=0,
+            slots_per_person=4,
+            bucket_slots=scale.slots,
+        ),
+    )
+
+
+def _clauses(*, large: bool) -> tuple[PolicyClause, ...]:
+    """Tests and recoveries: 25 values; with four vaccines, 997."""
+    short = (
+        _clause(EvidenceKind.TEST, "test within 72 h", max_hours=72),
+        _clause(
+            EvidenceKind.RECOVERY,
+            "recovered 11 to 180 days ago",
+            min_hours=11 * _DAY_HOURS,
+            max_hours=180 * _DAY_HOURS,
+        ),
+    )
+    vaccinated = PolicyClause(
+        kind=EvidenceKind.VACCINATION,
+        products=(1, 2, 3, 4),
+        min_doses=2,
+        complete_series=True,
+        min_age_hours=14 * _DAY_HOURS,
+        max_age_hours=None,
+        description="complete series of two or more, from the 14th day",
+    )
+    return (*short, vaccinated) if large else short
+
+
+def _clause(
+    kind: EvidenceKind, description: str, *, max_hours: int, min_hours: int = 0
+) -> PolicyClause:
+    return PolicyClause(
+        kind=kind,
+        products=None,
+        min_doses=0,
+        complete_series=False,
+        min_age_hours=min_hours,
+        max_age_hours=max_hours,
+        description=description,
+    )
