@@ -52,7 +52,7 @@ ANY = (*TESTED, *RECOVERED, *VACCINATED)
 GATE = "110000"
 
 
-def tested(now: int) -> EvidenceFact:
+def pcr(now: int) -> EvidenceFact:
     """A PCR test of half a day ago."""
     return fact(event_time=now - DAY // 2)
 

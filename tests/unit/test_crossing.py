@@ -6,7 +6,8 @@ import pytest
 
 from guosuo.errors import CallerError, Reason
 from guosuo.roles.verdict import Notice, Verdict
-from tests.support.world import VACCINATED, World
+from guosuo.roles.wallet import HeldSlot
+from tests.support.world import VACCINATED, World, fact
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +50,36 @@ def test_a_suspended_holder_fails_everywhere_and_nobody_else_does() -> None:
     for gate in world.regions:
         with pytest.raises(CallerError):
             world.show(suspended, gate)
+
+
+def test_nobody_is_enrolled_or_allotted_before_the_first_epoch_of_the_day() -> None:
+    world = World()
+    issuer = world.regions["440000"].issuer
+    world.now += 4 * 3600  # a new epoch that was not turned yet
+    evidence = fact(event_time=world.now - 3600)
+    wallet = world.wallet()
+    request = wallet.request(
+        "440000", issuer.offer(world.now, world.entropy), evidence, world.now, world.entropy
+    )
+    with pytest.raises(CallerError) as refused:
+        issuer.enrol(request, b"person", evidence, world.now, world.entropy)
+    assert refused.value.reason is Reason.STATE
+    assert not issuer.state.slots
+    assert not issuer.state.unpublished
+    world.turn()
+    assert world.cross(world.holder("440000"), "110000").verdict is Verdict.ACCEPT
+
+
+def test_newer_evidence_in_a_slot_is_not_a_spoiled_renewal() -> None:
+    world = World()
+    wallet = world.wallet()
+    old, new = (fact(event_time=world.now - h * 3600, name=b"%d h" % h) for h in (60, 2))
+    held = world.enrol(wallet, "440000", old, person=b"p")
+    assert isinstance(held, HeldSlot)
+    world.turn()
+    assert world.refresh(wallet) == ["renewed"]
+    updated = world.enrol(wallet, "440000", new, person=b"p", slot=held.slot)
+    assert isinstance(updated, HeldSlot)
+    assert updated.slot == held.slot
+    assert world.refresh(wallet) == ["renewed"]
+    assert world.cross(wallet, "110000").verdict is Verdict.ACCEPT

@@ -12,26 +12,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from guosuo.cli.bench_stage import GATE, HOME, Stage
-from guosuo.cli.demo_story import POLICY, REGIONS
-from guosuo.cli.places import PROVINCES
-from guosuo.credential.board import Bucket, SlotToRenew, audit_bucket, build_bucket
+from guosuo.cli.bench_stage import EPOCH, FEW, GATE, HOME, MANY, Listed, Stage
+from guosuo.credential.board import Bucket, audit_bucket, build_bucket
 from guosuo.credential.keys import check_possession, prove_possession
 from guosuo.credential.ownership import Purpose
 from guosuo.credential.renewal import renew
 from guosuo.curve.entropy import Entropy
 from guosuo.curve.points import Engine
-from guosuo.evidence.value import value_at
-from guosuo.federation.entries import Action, Board, BucketRef, OrderEntry, OrderReason
+from guosuo.federation.entries import Action, Board, OrderEntry, OrderReason
 from guosuo.federation.records import Kind
-from guosuo.federation.trust_list import (
-    ListKeys,
-    ListPart,
-    ListSecret,
-    audit_keys,
-    check_part,
-    make_keys,
-)
+from guosuo.federation.trust_list import ListKeys, audit_keys, check_part, make_keys
 from guosuo.host.pictures import make_code
 from guosuo.policy.document import compile_policy
 from guosuo.policy.table import audit_table, make_table
@@ -39,11 +29,9 @@ from guosuo.presentation.frame import Frame
 from guosuo.presentation.proof import Presentation, present
 from guosuo.presentation.setting import Mode
 from guosuo.presentation.verify import Item, verify_batch
-from guosuo.roles.enrolment import EnrolRequest, RefusalCode
+from guosuo.roles.enrolment import RefusalCode
 from guosuo.roles.wallet import HeldSlot, Wallet
-
-FEW, MANY = len(REGIONS), len(PROVINCES)
-"""Regions of the two lists; each has two keys on it."""
+from guosuo.scheme import KeyId
 
 _TIMES: Final = 4
 """Samples in one round of everything but the large operations."""
@@ -121,24 +109,22 @@ def _enrolment(stage: Stage) -> Iterator[Case]:
 
     yield Case("enrol.request", "enrol: wallet's request", request)
     yield Case("enrol.issue", "enrol: issuer's check and grant", issue)
-    yield Case("enrol.conclude", "enrol: wallet's check of the grant", conclude)
+    yield Case("enrol.conclude", "enrol: wallet's check of grant", conclude)
 
 
 def _renewals(stage: Stage) -> Iterator[Case]:
     key = stage.issuers[HOME].state.keys[stage.published.id]
-    item = _to_renew(stage)[0]
+    item = stage.to_renew()[0]
     yield _same(
         "refresh.renew",
         "refresh: issuer renews one slot",
-        lambda: renew(
-            stage.scheme, key, item.slot, item.commitment, item.slot_key, item.evidence
-        ),
+        lambda: renew(stage.scheme, key, item.slot, item.commitment, item.slot_key, item.evidence),
     )
-    yield _same("refresh.wallet", "refresh: wallet, bucket to check", stage.refresh)
-    index = _large_board(stage)
+    yield _same("refresh.wallet", "refresh: wallet, with check", stage.refresh)
+    index = stage.large_board()
     yield _same(
         "refresh.index",
-        f"refresh: read an index of {stage.scale.buckets:,}",
+        f"refresh: index of {stage.scale.buckets:,} buckets",
         lambda: Board.decode(index),
         stage.scale.buckets,
         1,
@@ -152,7 +138,7 @@ def _shows(stage: Stage) -> Iterator[Case]:
         return lambda: stage.show(fresh)
 
     holding, text = stage.holding(), stage.frame.text()
-    yield Case("show.wallet", "show: wallet, with own verification", show)
+    yield Case("show.wallet", "show: wallet, self-verified", show)
     yield _same(
         "show.present",
         "show: the bare proof",
@@ -201,17 +187,177 @@ def _verification(stage: Stage) -> Iterator[Case]:
 
 
 def _lists(stage: Stage) -> Iterator[Case]:
-    draw, scheme = stage.entropy, stage.scheme
-    for regions in (FEW, MANY):
-        part, data, publics = stage.listed(regions)
-        if regions == FEW:
-            octets = part.part.encode()
-            yield _same("list.part", "list: check a public part", lambda o=octets: check_part(scheme, o))
-        else:
-            secret = ListSecret.draw(draw)
-            yield _same("list.make")
-        yield _same(
-            f"list.audit.{regions}",
-            f"list: audit of {regions} × 2 keys",
-            lambda: audit_keys(),
+    few, many = stage.lists[FEW], stage.lists[MANY]
+    octets = few.part.part.encode()
+
+    def audit(listed: Listed) -> Work:
+        return lambda: audit_keys(
+            stage.scheme,
+            listed.part,
+            ListKeys.decode(listed.keys),
+            listed.publics,
+            stage.entropy,
         )
+
+    def make() -> ListKeys:
+        return make_keys(stage.scheme, many.secret, many.part.part, list(many.publics.items()))
+
+    yield _same(
+        "list.part", "list: check its public part", lambda: check_part(stage.scheme, octets)
+    )
+    yield _same("list.audit.few", f"list: audit of {FEW} × 2 keys", audit(few), 2 * FEW)
+    yield _same("list.audit.many", f"list: audit of {MANY} × 2 keys", audit(many), 2 * MANY)
+    yield _same("list.make", f"list: make one of {MANY} × 2 keys", make, 2 * MANY, 1)
+
+
+def _tables(stage: Stage) -> Iterator[Case]:
+    part, document, draw = stage.bundle.policy.part, stage.document, stage.entropy
+    values, data = tuple(stage.bundle.table.entries), stage.fetch(part.table)
+    count = len(values)
+
+    def make() -> object:
+        return make_table(
+            stage.scheme,
+            values,
+            region=part.region,
+            policy=part.policy,
+            version=part.version,
+            not_before=part.not_before,
+            not_after=part.not_after,
+            document=part.document,
+            entropy=draw,
+        )
+
+    yield _same(
+        "table.compile",
+        f"table: compile to {count:,} values",
+        lambda: compile_policy(document, stage.clock),
+        count,
+        1,
+    )
+    yield _same("table.make", f"table: build {count:,} entries", make, count, 1)
+    yield _same(
+        "table.audit",
+        f"table: audit {count:,} entries",
+        lambda: audit_table(stage.scheme, stage.bundle.policy, data, values, draw),
+        count,
+        1,
+    )
+    yield _same("bundle.audit", "bundle: audit of all of it", stage.audited_bundle, 1, 1)
+
+
+def _buckets(stage: Stage) -> Iterator[Case]:
+    key, draw = stage.issuers[HOME].state.keys[stage.published.id], stage.entropy
+    size, slots = stage.scale.slots, stage.to_renew()
+    commitments = {item.slot: item.commitment for item in slots}
+    ref = stage.board().buckets[0]
+    bucket = Bucket(stage.fetch(ref.data), stage.fetch(ref.proof or b""))
+    possession = stage.published.entry.possession
+
+    def build() -> object:
+        return build_bucket(stage.scheme, key, 0, size, commitments, slots, draw)
+
+    def audit() -> None:
+        audit_bucket(
+            stage.scheme, key.id, key.public, 0, size, commitments, frozenset(commitments), bucket
+        )
+
+    yield _same("bucket.build", f"bucket: build {size:,} with proof", build, size, 1)
+    yield _same("bucket.audit", f"bucket: audit {size:,} with proof", audit, size, 1)
+    yield _same(
+        "key.prove",
+        "epoch key: prove possession",
+        lambda: prove_possession(stage.scheme, key, draw),
+    )
+    yield _same(
+        "key.check",
+        "epoch key: check possession",
+        lambda: check_possession(stage.scheme, key.id, key.public, possession),
+    )
+
+
+# --- octets -----------------------------------------------------------------------------------
+
+
+def sent(stage: Stage) -> list[Sent]:
+    """Everything that parties send or publish, in the sizes of this stage."""
+    return [*_sent_to_enrol(stage), *_sent_by_home(stage), *_sent_by_gate(stage), *_codes(stage)]
+
+
+def _sent_to_enrol(stage: Stage) -> Iterator[Sent]:
+    now, draw, home = stage.now, stage.entropy, stage.issuers[HOME]
+    offer = home.offer(now, draw)
+    asked = Wallet.create(stage.federation, draw).request(HOME, offer, stage.fact, now, draw)
+    core = asked.commitment + asked.record + asked.proof
+    grant = stage.answer.grant
+    refusal = home.refuse(asked.nonce, RefusalCode.EVIDENCE, now)
+    yield Sent("charter", f"charter of {FEW} regions, signed", len(stage.charter))
+    yield Sent("enrol.offer", "offer, signed", len(offer))
+    yield Sent("enrol.request", "enrolment request", len(asked.encode()))
+    yield Sent("enrol.core", "  of it C, R and proof", len(core))
+    yield Sent("enrol.answer", "answer: grant", len(stage.answer.encode()))
+    if grant is not None:
+        yield Sent("enrol.receipt", "  of it the signed receipt", len(grant.receipt))
+        yield Sent("enrol.signature", "  of it each (A, e)", len(grant.signatures[0].signature))
+    yield Sent("enrol.refusal", "answer: refusal, signed", len(refusal.encode()))
+    proof = stage.wallet.prove_slot(HOME, stage.slot, Purpose.APPEAL, (), draw)
+    yield Sent("ownership", "proof of owning a slot", len(proof))
+
+
+def _sent_by_home(stage: Stage) -> Iterator[Sent]:
+    entry, board, scale = stage.published.entry, stage.board(), stage.scale
+    ref = board.buckets[0]
+    order = OrderEntry(
+        action=Action.SUSPEND,
+        slots=(stage.slot,),
+        reason=OrderReason.INFECTION,
+        commitment=ref.data,
+    )
+    first = stage.view.region(HOME).epochs[KeyId(HOME, EPOCH, 0)].entry
+    signed = replace(stage.writers[HOME]).append(Kind.ORDER, order.encode())
+    yield Sent("bucket", f"bucket of {scale.slots:,} slots", len(stage.fetch(ref.data)))
+    yield Sent("bucket.proof", "renewal proof of a bucket", len(stage.fetch(ref.proof or b"")))
+    yield Sent(
+        "board", f"board index of {len(board.buckets)} buckets", len(stage.fetch(entry.board))
+    )
+    yield Sent("board.large", f"board index of {scale.buckets:,} buckets", len(stage.large_board()))
+    yield Sent(
+        "allotment", f"allotment of {scale.slots:,} new slots", len(stage.fetch(first.allotment))
+    )
+    yield Sent("status", "status list, nobody suspended", len(stage.fetch(entry.status)))
+    yield Sent("possession", "proof of possession", len(entry.possession))
+    yield Sent("entry.epoch", "log entry: epoch", len(stage.entries[HOME, Kind.EPOCH]))
+    yield Sent("entry.order", "log entry: order of one slot", len(signed))
+
+
+def _sent_by_gate(stage: Stage) -> Iterator[Sent]:
+    part, policy, document = stage.bundle.part.part, stage.bundle.policy.part, stage.document
+    for kind, what in (
+        (Kind.CHECKPOINTS, "one checkpoint"),
+        (Kind.LIST_PART, "list part"),
+        (Kind.LIST, "list"),
+        (Kind.POLICY, "policy part"),
+    ):
+        entry = stage.entries[GATE, kind]
+        yield Sent(f"entry.{kind.value}", f"log entry: {what}", len(entry))
+    yield Sent("list.part", "  list part without its entry", len(part.encode()))
+    yield Sent("policy.part", "  policy part without its entry", len(policy.encode()))
+    yield Sent("list.keys.few", f"list keys of {FEW} regions", len(stage.lists[FEW].keys))
+    yield Sent("list.keys.many", f"list keys of {MANY} regions", len(stage.lists[MANY].keys))
+    yield Sent("policy.document", "policy document", len(document.encode()))
+    count, table = len(stage.bundle.table.entries), stage.fetch(policy.table)
+    yield Sent("table", f"table of {count:,} entries", len(table))
+
+
+def _codes(stage: Stage) -> Iterator[Sent]:
+    poster = stage.checkpoint().poster()
+    challenge = stage.checkpoint(Mode.CHALLENGE).challenge(stage.now, stage.entropy)
+    for key, label, octets, text in (
+        ("poster", "poster", poster.encode(), poster.text()),
+        ("challenge", "challenge", challenge.encode(), challenge.text()),
+        ("frame", "show: frame", stage.frame.encode(), stage.frame.text()),
+    ):
+        version = make_code(text).version
+        assert isinstance(version, int)  # noqa: S101 - for the type checker
+        yield Sent(key, label, len(octets), len(text), version)
+    yield Sent("proof", "  of it the proof", len(stage.frame.proof))

@@ -6,19 +6,15 @@ with a full bucket of other people. Two epochs have passed when a `Stage` is rea
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 import nacl.signing
 
 from guosuo.cli import places
 from guosuo.cli.demo_story import EPOCH_SECONDS, EPOCH_ZERO, POLICY, REGIONS, TICK_SECONDS
-from guosuo.credential.board import Bucket, SlotToRenew, audit_bucket, build_bucket
-from guosuo.credential.keys import check_possession, prove_possession
-from guosuo.credential.ownership import Purpose
-from guosuo.credential.renewal import SLOT_KEY_SIZE, blind_scalar, renew
+from guosuo.credential.board import SlotToRenew
+from guosuo.credential.renewal import SLOT_KEY_SIZE, blind_scalar
 from guosuo.curve.entropy import Entropy
 from guosuo.curve.points import G2, Engine
 from guosuo.errors import CallerError, Reason
@@ -34,32 +30,14 @@ from guosuo.federation.charter import (
     open_charter,
     sign_charter,
 )
-from guosuo.federation.entries import (
-    Action,
-    Board,
-    BucketRef,
-    CheckpointInfo,
-    OrderEntry,
-    OrderReason,
-)
+from guosuo.federation.entries import Board, BucketRef, CheckpointInfo
 from guosuo.federation.records import Append, Effects, Kind, LogWriter, PutBlob, digest
-from guosuo.federation.trust_list import (
-    CheckedPart,
-    ListKeys,
-    ListSecret,
-    audit_keys,
-    check_part,
-    make_keys,
-    make_part,
-)
+from guosuo.federation.trust_list import CheckedPart, ListSecret, check_part, make_keys, make_part
 from guosuo.federation.view import FederationView, PublishedEpoch
-from guosuo.host.pictures import make_code
-from guosuo.policy.document import PolicyClause, PolicyDocument, compile_policy
-from guosuo.policy.table import VALUE_SIZE, Table, audit_table, make_table
+from guosuo.policy.document import PolicyClause, PolicyDocument
 from guosuo.presentation.frame import Frame
-from guosuo.presentation.proof import Holding, Presentation, present
+from guosuo.presentation.proof import Holding
 from guosuo.presentation.setting import Mode, Setting
-from guosuo.presentation.verify import Item, verify_batch
 from guosuo.roles.auditor import Auditor
 from guosuo.roles.bundle import GateBundle, audit_bundle, default_min_regions
 from guosuo.roles.checkpoint import Checkpoint, CheckpointState
@@ -67,17 +45,20 @@ from guosuo.roles.enrolment import Answer, EnrolRequest, RefusalCode
 from guosuo.roles.gate import SCOPE, GateAuthority, GateState
 from guosuo.roles.issuer import IssuedSlot, Issuer
 from guosuo.roles.verdict import Verdict
-from guosuo.roles.wallet import Consent, HeldSlot, Refreshed, Wallet
+from guosuo.roles.wallet import Consent, Refreshed, Wallet
 from guosuo.scheme import KeyId
 from guosuo.suite import Suite
 
 HOME: Final = "440000"
 GATE: Final = "110000"
-_EPOCH: Final = 10_000
+EPOCH: Final = 10_000
 """An epoch number as long as today's: it stands in every frame."""
+FEW, MANY = len(REGIONS), len(places.PROVINCES)
+"""Regions of the two lists; each has two keys on its list."""
 _CHECKPOINT: Final = "railway-1"
 _YES: Final = Consent(new_place=True)
 _DAY_HOURS: Final = 24
+
 
 @dataclass(frozen=True, slots=True)
 class Scale:
@@ -97,6 +78,16 @@ FULL: Final = Scale(slots=1024, batch=100, buckets=1000, large_table=True)
 QUICK: Final = Scale(slots=32, batch=8, buckets=50, large_table=False)
 TINY: Final = Scale(slots=16, batch=4, buckets=50, large_table=False)
 """For an engine that takes a hundred times as long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A list that nobody published: part, secret, the wallets' part, the true keys."""
+
+    part: CheckedPart
+    secret: ListSecret = field(repr=False)
+    keys: bytes = field(repr=False)
+    publics: dict[KeyId, G2] = field(repr=False)
 
 
 class Stage:
@@ -120,7 +111,7 @@ class Stage:
         self.blobs: dict[bytes, bytes] = {}
         self.entries: dict[tuple[str, Kind], bytes] = {}
         """The newest entry of each kind in each log."""
-        self.now = self.clock.start(_EPOCH)
+        self.now = self.clock.start(EPOCH)
         self.fact = EvidenceFact(
             kind=EvidenceKind.TEST,
             product=NAAT,
@@ -131,14 +122,14 @@ class Stage:
         )
         self._fill()
         self.document = self._open_gate()
-        self._turn(_EPOCH)
+        self._turn(EPOCH)
         self.wallet = Wallet.create(self.federation, entropy)
         self.answer = self.answer_to(self.request_of(self.wallet))
         held = self.wallet.conclude(self.answer, self.view)
         if isinstance(held, RefusalCode):
             raise CallerError(Reason.REFUSED_BY_REGION, "the traveller was not enrolled")
         self.slot = held.slot
-        self._turn(_EPOCH + 1)
+        self._turn(EPOCH + 1)
         self.refresh()
         self.bundle = self.audited_bundle()
         self.setting = Setting(
@@ -149,6 +140,7 @@ class Stage:
             self.clock.tick_at(self.now),
         )
         self.frame = self.show(self.wallet)
+        self.lists = {regions: self._listed(regions) for regions in (FEW, MANY)}
 
     # --- hosting --------------------------------------------------------------------------
 
@@ -159,7 +151,7 @@ class Stage:
     @property
     def published(self) -> PublishedEpoch:
         """The home region's newest epoch."""
-        return self.view.region(HOME).epochs[KeyId(HOME, _EPOCH + 1, 0)]
+        return self.view.region(HOME).epochs[KeyId(HOME, EPOCH + 1, 0)]
 
     def _publish(self, region: str, effects: Effects) -> None:
         for effect in effects:
@@ -276,12 +268,35 @@ class Stage:
         """Whether a checkpoint accepts the text of a code now."""
         return device.verify(text, self.now, self.entropy).verdict is Verdict.ACCEPT
 
-    def listed(self, regions: int) -> tuple[CheckedPart, bytes, dict[KeyId, G2]]:
-        """A list of two keys of each of so many regions: part, wallets' part, true keys."""
-        draw, epoch = self.entropy, _EPOCH + 1
+    # --- material -------------------------------------------------------------------------
+
+    def board(self) -> Board:
+        """The index of the home region's newest board."""
+        return Board.decode(self.fetch(self.published.entry.board))
+
+    def large_board(self) -> bytes:
+        """The index of a region with many buckets; its hashes name nothing."""
+        size, draw = self.scale.slots, self.entropy
+        refs = (
+            BucketRef(first=i * size, data=draw.octets(32), proof=draw.octets(32))
+            for i in range(self.scale.buckets)
+        )
+        return Board(buckets=tuple(refs)).encode()
+
+    def to_renew(self) -> list[SlotToRenew]:
+        """Every slot of the full bucket, for the newest epoch."""
+        start, end = self.clock.key_life(EPOCH + 1)
+        evidence = value_at(self.fact, start=start, end=end)
+        slots = [self.issuers[HOME].state.slots[slot] for slot in range(self.scale.slots)]
+        return [SlotToRenew(s.slot, s.commitment, s.slot_key, evidence) for s in slots]
+
+    def _listed(self, regions: int) -> Listed:
+        draw, epoch = self.entropy, EPOCH + 1
         codes = sorted(places.PROVINCES)[:regions]
         publics = {
-            KeyId(r, t, 0): self.scheme.p2 * draw.scalar() for r in codes for t in (epoch - 1, epoch)
+            KeyId(r, t, 0): self.scheme.p2 * draw.scalar()
+            for r in codes
+            for t in (epoch - 1, epoch)
         }
         secret = ListSecret.draw(draw)
         start, end = self.clock.list_window(epoch)
@@ -297,11 +312,13 @@ class Stage:
             entropy=draw,
         )
         keys = make_keys(self.scheme, secret, part, list(publics.items())).encode()
-        return check_part(self.scheme, part.encode()), keys, publics
+        return Listed(check_part(self.scheme, part.encode()), secret, keys, publics)
 
 
 def _charter(
-    roots: dict[str, nacl.signing.SigningKey], logs: dict[str, nacl.signing.SigningKey], scale: Scale
+    roots: dict[str, nacl.signing.SigningKey],
+    logs: dict[str, nacl.signing.SigningKey],
+    scale: Scale,
 ) -> Charter:
     return Charter(
         version=1,

@@ -10,12 +10,15 @@ replaces the numbering of entries; readers above see the same entries and blobs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from guosuo.errors import CallerError, PeerError, Reason
 from guosuo.federation.charter import Federation, open_charter
-from guosuo.federation.records import Append, Effects, Kind, LogWriter, PutBlob, digest
+from guosuo.federation.records import digest
 from guosuo.federation.view import FederationView
 from guosuo.host.files import write_atomically
 from guosuo.suite import Suite
@@ -23,34 +26,50 @@ from guosuo.suite import Suite
 MAX_BLOB = 16 << 20
 """Octets of a blob that a reader takes in at most."""
 
+_FOLDER: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{1,11}", re.ASCII)
+"""Region codes that are names of folders, and of nothing above or beside them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A public file to be: the signed entry of that index, or a blob without index."""
+
+    index: int | None
+    data: bytes = field(repr=False)
+
 
 class RegionDirectory:
     """The public files of one region."""
 
     def __init__(self, root: Path, region: str) -> None:
-        """`root` is the federation's directory."""
+        """`root` is the federation's directory; `PeerError(CHARTER)` for a code like `../x`."""
+        if _FOLDER.fullmatch(region) is None:
+            raise PeerError(Reason.CHARTER, "a region's code is 2 to 12 letters, digits, hyphens")
         self.region = region
-        self.public = root / "regions" / region / "public"
+        self.home = root / "regions" / region
+        self.public = self.home / "public"
 
-    def publish(self, effects: Effects, writer: LogWriter) -> list[tuple[Kind, bytes]]:
-        """Carry out effects in order: blobs first put, then named. The entries written."""
-        written = []
-        for effect in effects:
-            match effect:
-                case PutBlob(data):
-                    path = self._blob(digest(data))
-                    if not path.exists():
-                        write_atomically(path, data)
-                case Append(kind, body):
-                    path = self._entry(writer.index)
-                    if path.exists():
-                        raise CallerError(
-                            Reason.STATE, "the log is longer than this region's stored state"
-                        )
-                    entry = writer.append(kind, body)
-                    write_atomically(path, entry)
-                    written.append((kind, entry))
-        return written
+    def publish(self, publications: Iterable[Publication]) -> None:
+        """Write in order; what is there already with the same octets is done.
+
+        So whoever was interrupted publishes the same again. `CallerError(STATE)` for an
+        entry that is there with other octets: one log never has two entries of one index.
+        """
+        for publication in publications:
+            path = self._path(publication)
+            if not path.exists():
+                write_atomically(path, publication.data)
+            elif path.read_bytes() != publication.data:
+                raise CallerError(
+                    Reason.STATE, "the log has another entry there: this state is not the latest"
+                )
+
+    def ends_with(self, index: int, last: bytes) -> bool:
+        """Whether the log has exactly `index` entries, the last one of that SHA-256."""
+        if self._entry(index).exists():
+            return False
+        before = self._entry(index - 1)
+        return index == 0 or (before.is_file() and digest(before.read_bytes()) == last)
 
     def entries(self, start: int = 0) -> Iterator[bytes]:
         """Signed entries from index `start` on."""
@@ -65,6 +84,10 @@ class RegionDirectory:
         if not path.is_file() or path.stat().st_size > MAX_BLOB:
             raise PeerError(Reason.RECORD_MISSING)
         return path.read_bytes()
+
+    def _path(self, publication: Publication) -> Path:
+        index, data = publication.index, publication.data
+        return self._blob(digest(data)) if index is None else self._entry(index)
 
     def _entry(self, index: int) -> Path:
         return self.public / "entries" / f"{index:08d}.cose"

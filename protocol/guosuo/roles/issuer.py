@@ -136,7 +136,7 @@ class Issuer:
         evidence that the caller found to be this person's (`evidence.person`).
         Refusals are answers, signed, with a code of the closed list.
         """
-        state = self.state
+        state, keys = self.state, self._signing_keys(now)
         deadline = state.offers.pop(request.nonce, None)
         if deadline is None or now >= deadline:
             return self.refuse(request.nonce, RefusalCode.DEADLINE, now)
@@ -158,7 +158,7 @@ class Issuer:
                 else RefusalCode.NOT_THAT_SLOT
             )
             return self.refuse(request.nonce, code, now)
-        grant = self._grant(issued, now, entropy)
+        grant = self._grant(issued, keys, now, entropy)
         state.records[name] = request.record
         state.slots[issued.slot] = issued
         return Answer(grant=grant, refusal=None)
@@ -240,14 +240,15 @@ class Issuer:
             free = list(range(state.block, state.block + size))
         return free[entropy.below(len(free))]
 
-    def _grant(self, issued: IssuedSlot, now: int, entropy: Entropy) -> Grant:
+    def _signing_keys(self, now: int) -> list[EpochKey]:
+        """Keys for signatures off the board: this epoch's newest, and the next one's if drawn."""
         current = self.federation.clock.epoch_at(now)
-        newest: dict[int, EpochKey] = {}
-        for key in self.state.keys.values():
-            if key.id.epoch >= current:
-                newest[key.id.epoch] = key
+        newest = {k.id.epoch: k for k in self.state.keys.values() if k.id.epoch >= current}
         if not newest:
             raise CallerError(Reason.STATE, "turn the epoch before enrolling anybody")
+        return [newest[epoch] for epoch in sorted(newest)]
+
+    def _grant(self, issued: IssuedSlot, keys: list[EpochKey], now: int, entropy: Entropy) -> Grant:
         salt = entropy.octets(32)
         promise = Promise(
             issued.slot,
@@ -276,7 +277,7 @@ class Issuer:
                         self._value(issued, key.id.epoch),
                     ).encode(),
                 )
-                for _, key in sorted(newest.items())
+                for key in keys
             ),
         )
 

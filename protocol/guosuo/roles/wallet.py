@@ -196,7 +196,8 @@ class Wallet:
         return held
 
     def _granted(self, pending: Pending, grant: Grant, view: FederationView) -> HeldSlot:
-        if pending.slot not in (None, grant.slot):
+        old = self.state.slots.get((pending.region, grant.slot))
+        if (pending.slot is None and old is not None) or pending.slot not in (None, grant.slot):
             raise PeerError(Reason.RECEIPT)
         held = HeldSlot(
             region=pending.region,
@@ -206,6 +207,7 @@ class Wallet:
             fact=pending.fact,
             receipt=grant.receipt,
             salt=grant.salt,
+            renewals=dict(old.renewals) if old else {},
         )
         promise = Promise(
             held.slot,
@@ -250,7 +252,9 @@ class Wallet:
         try:
             held.renewals[published.id] = self._checked(held, published, signature)
         except PeerError:
-            return Refreshed.SPOILED
+            # After a change of evidence the board still has the old one's renewal, and
+            # the wallet a newer signature under the same key.
+            return Refreshed.RENEWED if published.id in held.renewals else Refreshed.SPOILED
         return Refreshed.RENEWED
 
     def forget_renewals(self, before: int) -> None:

@@ -37,7 +37,7 @@ class BbsContext:
     """Both interfaces of the draft on one engine, and the signatures seen so far."""
 
     def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+        """Both suites on the engine that is tested."""
         self.apis = (Interface.draft(Suite.sha256(engine)), Interface.draft(Suite.shake256(engine)))
         self.signed: dict[bytes, Signed] = {}
         """By the signature's octets. Invalid fixtures alter a valid one and trace that one."""
@@ -51,9 +51,7 @@ class BbsContext:
         return (shake, sha) if "shake" in path.lower() else (sha, shake)
 
 
-def likelier(
-    apis: Sequence[Interface], evidence: Callable[[Interface], bool]
-) -> Interface:
+def likelier(apis: Sequence[Interface], evidence: Callable[[Interface], bool]) -> Interface:
     """The interface for which there is evidence, else the first."""
     return next((api for api in apis if evidence(api)), apis[0])
 

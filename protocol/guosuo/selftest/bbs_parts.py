@@ -134,9 +134,7 @@ KINDS = (
         _key_pair,
     ),
     Kind(Family.BBS, "generators", named("P1", "Q1", "MsgGenerators"), _generators),
-    Kind(
-        Family.BBS, "message to scalar", named("caseName", "dst", "cases"), _message_to_scalar
-    ),
+    Kind(Family.BBS, "message to scalar", named("caseName", "dst", "cases"), _message_to_scalar),
     Kind(
         Family.BBS,
         "hash to scalar",
@@ -155,7 +153,5 @@ KINDS = (
         Shape(_is_blind, weight=100),
         "blind BBS or pseudonyms, which this library does not have",
     ),
-    foreign(
-        Family.BBS, "messages", Shape(_is_messages), "octet strings without results (inputs)"
-    ),
+    foreign(Family.BBS, "messages", Shape(_is_messages), "octet strings without results (inputs)"),
 )

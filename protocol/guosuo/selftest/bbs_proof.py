@@ -91,9 +91,7 @@ class _Fixture:
 
 
 def _check_valid(fixture: _Fixture, run: Run, path: str) -> None:
-    api = likelier(
-        run.bbs.ordered(path), lambda one: accepted(partial(fixture.verify, one))
-    )
+    api = likelier(run.bbs.ordered(path), lambda one: accepted(partial(fixture.verify, one)))
     suite = api.suite
     fixture.verify(api)
     public = suite.engine.decode_g2(fixture.public)

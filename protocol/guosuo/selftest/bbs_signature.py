@@ -70,9 +70,7 @@ class _Fixture:
 
 
 def _check_valid(fixture: _Fixture, run: Run, path: str) -> None:
-    api = likelier(
-        run.bbs.ordered(path), lambda one: accepted(partial(fixture.verify, one))
-    )
+    api = likelier(run.bbs.ordered(path), lambda one: accepted(partial(fixture.verify, one)))
     suite = api.suite
     secret = Scalar.decode(fixture.secret)
     public = sk_to_pk(suite, secret)

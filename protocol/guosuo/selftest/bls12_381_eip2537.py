@@ -8,9 +8,11 @@ not looked at.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final
 
 from guosuo.curve.encoding import FIELD_SIZE, MODULUS
 from guosuo.curve.hashing import map_to_curve_g1, map_to_curve_g2
@@ -160,25 +162,48 @@ def _map_g2(engine: Engine, data: bytes) -> bytes:
     return _written(map_to_curve_g2(engine, reader.integer(), reader.integer()))
 
 
-_Operation: TypeAlias = Callable[[Engine, bytes], bytes]
+@dataclass(frozen=True, slots=True)
+class _Operation:
+    """One precompile: names it goes by, octets of one item of its input, the function."""
 
-_OPERATIONS: Final[tuple[tuple[re.Pattern[str], _Operation], ...]] = (
-    (re.compile(r"pairing"), _pairing),
-    (re.compile(r"map_?g1|g1_?map|map_fp_to_g1"), _map_g1),
-    (re.compile(r"map_?g2|g2_?map|map_fp2_to_g2"), _map_g2),
-    (re.compile(r"g1_?(msm|multiexp)|(msm|multiexp)_?g1"), _msm_g1),
-    (re.compile(r"g2_?(msm|multiexp)|(msm|multiexp)_?g2"), _msm_g2),
-    (re.compile(r"g1_?mul|mul_?g1"), _mul_g1),
-    (re.compile(r"g2_?mul|mul_?g2"), _mul_g2),
-    (re.compile(r"g1_?add|add_?g1"), _add_g1),
-    (re.compile(r"g2_?add|add_?g2"), _add_g2),
+    names: re.Pattern[str]
+    item: int
+    run: Callable[[Engine, bytes], bytes]
+    adds_in_degree: int = 0
+    """1 or 2 for the additions, which the EIP does on the whole curve."""
+
+
+_OPERATIONS: Final = (
+    _Operation(re.compile(r"pairing"), _G1 + _G2, _pairing),
+    _Operation(re.compile(r"map_?g1|g1_?map|map_fp_to_g1"), _FIELD, _map_g1),
+    _Operation(re.compile(r"map_?g2|g2_?map|map_fp2_to_g2"), 2 * _FIELD, _map_g2),
+    _Operation(re.compile(r"g1_?(msm|multiexp)|(msm|multiexp)_?g1"), _G1 + SCALAR_SIZE, _msm_g1),
+    _Operation(re.compile(r"g2_?(msm|multiexp)|(msm|multiexp)_?g2"), _G2 + SCALAR_SIZE, _msm_g2),
+    _Operation(re.compile(r"g1_?mul|mul_?g1"), _G1 + SCALAR_SIZE, _mul_g1),
+    _Operation(re.compile(r"g2_?mul|mul_?g2"), _G2 + SCALAR_SIZE, _mul_g2),
+    _Operation(re.compile(r"g1_?add|add_?g1"), 2 * _G1, _add_g1, adds_in_degree=1),
+    _Operation(re.compile(r"g2_?add|add_?g2"), 2 * _G2, _add_g2, adds_in_degree=2),
 )
-_ADDITIONS: Final = {_add_g1: 1, _add_g2: 2}
 
 
-def _operation(name: str) -> _Operation | None:
-    """The operation that a name speaks of."""
-    return next((op for pattern, op in _OPERATIONS if pattern.search(name.lower())), None)
+def _named_by(name: str) -> list[_Operation]:
+    """The operation that a name speaks of, if any."""
+    return [op for op in _OPERATIONS if op.names.search(name.lower())][:1]
+
+
+def _usual(names: list[str]) -> list[_Operation]:
+    """The operation that most cases of a file are called by."""
+    counter = Counter(op for name in names for op in _named_by(name))
+    return [op for op, _ in counter.most_common(1)]
+
+
+def _meant(candidates: list[_Operation], data: bytes) -> _Operation | None:
+    """The first candidate whose input `data` can be by its length, else the first.
+
+    The published case `bls_pairing_g2_not_in_correct_subgroup` is no pairing.
+    """
+    fitting = (op for op in candidates if data and not len(data) % op.item)
+    return next(fitting, candidates[0] if candidates else None)
 
 
 def _sum_on_whole_curve(degree: int, data: bytes, expected: bytes, engine: Engine) -> None:
@@ -199,45 +224,44 @@ def _sum_on_whole_curve(degree: int, data: bytes, expected: bytes, engine: Engin
 
 def _check_result(engine: Engine, operation: _Operation, data: bytes, expected: bytes) -> None:
     try:
-        found = operation(engine, data)
+        found = operation.run(engine, data)
     except PeerError as error:
-        if operation in _ADDITIONS and error.reason is Reason.POINT_NOT_IN_SUBGROUP:
-            _sum_on_whole_curve(_ADDITIONS[operation], data, expected, engine)
-            return
-        raise
-    same(expected, found)
+        if not operation.adds_in_degree or error.reason is not Reason.POINT_NOT_IN_SUBGROUP:
+            raise
+    else:
+        same(expected, found)
+        return
+    _sum_on_whole_curve(operation.adds_in_degree, data, expected, engine)
 
 
 def _check_error(engine: Engine, operation: _Operation, data: bytes, words: str) -> None:
     reasons = [reason for part, reason in _REASONS.items() if part in words.lower()]
-    must_be_refused(lambda: operation(engine, data), reasons)
+    must_be_refused(partial(operation.run, engine, data), reasons)
 
 
-def _unnamed() -> None:
-    raise NotRecognisedError("an EIP-2537 case that names no operation")
+def _check(item: Fields, run: Run, name: str, others: list[_Operation]) -> None:
+    data = item.octets("Input")
+    operation = _meant([*_named_by(name), *others], data)
+    if operation is None:
+        raise NotRecognisedError("an EIP-2537 case that names no operation")
+    if "ExpectedError" in item:
+        _check_error(run.engine, operation, data, item.text("ExpectedError"))
+    else:
+        _check_result(run.engine, operation, data, item.octets("Expected"))
 
 
 def _cases(document: Document, run: Run, path: str) -> Iterator[Case]:
     items = objects(document)
     names = [item.text("Name") for item in items]
-    # A case without a telling name does what the others of the file do.
-    others = {op for op in map(_operation, names) if op is not None}
-    usual = others.pop() if len(others) == 1 else _operation(path.rsplit("/", 1)[-1])
+    others = [*_usual(names), *_named_by(path.rsplit("/", 1)[-1])]
     for item, name in zip(items, names, strict=True):
-        operation = _operation(name) or usual
-        data = item.octets("Input")
-        if operation is None:
-            yield Case(name, _unnamed)
-        elif "ExpectedError" in item:
-            words = item.text("ExpectedError")
-            yield Case(name, partial(_check_error, run.engine, operation, data, words))
-        else:
-            expected = item.octets("Expected")
-            yield Case(name, partial(_check_result, run.engine, operation, data, expected))
+        yield Case(name, partial(_check, item, run, name, others))
 
 
 def _fits(document: Document) -> int | None:
-    found = [listed("Input", "Name", third).fits(document) for third in ("Expected", "ExpectedError")]
+    found = [
+        listed("Input", "Name", third).fits(document) for third in ("Expected", "ExpectedError")
+    ]
     return min((missing for missing in found if missing is not None), default=None)
 
 

@@ -30,7 +30,6 @@ from guosuo.selftest.reading import (
     Document,
     Fields,
     Json,
-    MalformedError,
     NotRecognisedError,
     hexadecimal,
     objects,
@@ -40,6 +39,9 @@ from guosuo.selftest.report import Family
 
 _HASH_TAGS: Final = (b"QUUX-V01-CS02-with-BLS12381G2_XMD:SHA-256_SSWU_RO_", ETHEREUM)
 """Tags under which `hash_to_G2` may have been computed; files do not say which."""
+
+_DEGREE: Final = 2
+"""Coefficients of an element of Fp2."""
 
 _Check: TypeAlias = Callable[[Engine, Fields, Fields], None]
 """Takes the engine, the whole case and its input."""
@@ -64,7 +66,7 @@ def _decodes(case: Fields, data: bytes, decode: Callable[[bytes], object]) -> No
 def _sign(engine: Engine, case: Fields, given: Fields) -> None:
     secret, message = given.octets("privkey"), given.octets("message")
     if len(secret) != SCALAR_SIZE:
-        raise MalformedError(f"{given.where}.privkey", "is not a scalar")
+        given.malformed("privkey", "is not a scalar")
     scheme = BlsScheme(engine, ETHEREUM)
     number = Scalar(int.from_bytes(secret, "big"))
     _result(case, lambda: scheme.sign(number, message))
@@ -112,8 +114,8 @@ def _hash_to_g2(engine: Engine, case: Fields, given: Fields) -> None:
     for name in ("x", "y"):
         parts = output.text(name).split(",")
         numbers = [hexadecimal(part.strip(), f"{output.where}.{name}") for part in parts]
-        if len(numbers) != 2 or any(n.bit_length() > 8 * FIELD_SIZE for n in numbers):  # noqa: PLR2004
-            raise MalformedError(f"{output.where}.{name}", "is not an element of Fp2")
+        if len(numbers) != _DEGREE or any(n.bit_length() > 8 * FIELD_SIZE for n in numbers):
+            output.malformed(name, "is not an element of Fp2")
         expected += b"".join(n.to_bytes(FIELD_SIZE, "big") for n in reversed(numbers))
     found = [
         hash_to_curve_g2(engine, Expander.XMD_SHA256, message, tag).encode_uncompressed()

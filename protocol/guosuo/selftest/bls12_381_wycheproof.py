@@ -11,7 +11,7 @@ from guosuo.curve.hashing import Expander, hash_to_curve_g1, hash_to_curve_g2
 from guosuo.curve.points import G1, G2
 from guosuo.selftest.bls_scheme import BlsScheme
 from guosuo.selftest.kinds import Case, Kind, Run, judge, named, same
-from guosuo.selftest.reading import Document, Fields, MalformedError, NotRecognisedError
+from guosuo.selftest.reading import Document, Fields, NotRecognisedError
 from guosuo.selftest.report import Family
 
 _TAG: Final = re.compile(r".*BLS12381G([12])_XMD:SHA-256_SSWU_RO_.*")
@@ -24,7 +24,7 @@ def _expected(test: Fields) -> bool:
     if result == "acceptable":
         raise NotRecognisedError("a Wycheproof case that may be accepted or refused")
     if result not in ("valid", "invalid"):
-        raise MalformedError(f"{test.where}.result", "is not a result")
+        test.malformed("result", "is neither valid nor invalid")
     return result == "valid"
 
 
@@ -57,9 +57,7 @@ def _aggregate_verify(group: Fields, test: Fields, run: Run) -> None:
 def _hash_to_group(group: Fields, test: Fields, run: Run) -> None:
     tag = group.text("dst")
     arguments = (run.engine, Expander.XMD_SHA256, test.octets("msg"), tag.encode())
-    point: G1 | G2 = (
-        hash_to_curve_g2(*arguments) if _in_g2(tag) else hash_to_curve_g1(*arguments)
-    )
+    point: G1 | G2 = hash_to_curve_g2(*arguments) if _in_g2(tag) else hash_to_curve_g1(*arguments)
     given = test.octets("expected")
     if _expected(test):
         same(given, point.encode())

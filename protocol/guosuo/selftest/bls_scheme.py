@@ -7,7 +7,7 @@ are awkward on purpose.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -72,11 +72,11 @@ class BlsScheme:
         """Pairs whose pairings multiply to one: e(P1, σ) = Π e(X_i, H(m_i)), or mirrored."""
         engine = self.engine
         if self.in_g2:
-            hash_g2: Callable[[bytes], G2] = lambda m: hash_to_curve_g2(engine, _XMD, m, self.dst)
             points = [engine.decode_g1(key) for key in keys]
             last = (-engine.g1, engine.decode_g2(signature))
-            return [*zip(points, map(hash_g2, messages), strict=True), last]
-        hash_g1: Callable[[bytes], G1] = lambda m: hash_to_curve_g1(engine, _XMD, m, self.dst)
+            hashes = [hash_to_curve_g2(engine, _XMD, m, self.dst) for m in messages]
+            return [*zip(points, hashes, strict=True), last]
         mirrored = [engine.decode_g2(key) for key in keys]
         end = (engine.decode_g1(signature), -engine.g2)
-        return [*zip(map(hash_g1, messages), mirrored, strict=True), end]
+        images = [hash_to_curve_g1(engine, _XMD, m, self.dst) for m in messages]
+        return [*zip(images, mirrored, strict=True), end]

@@ -20,7 +20,6 @@ _LONGEST_TAG: Final = 255
 _MAX_LENGTH: Final = 65_535
 
 
-
 class _Expander:
     """The expander that a file names, and its inner values by the letter of the RFC."""
 
@@ -71,7 +70,8 @@ class _Expander:
 
 def _check(expander: _Expander, test: Fields) -> None:
     message, length = test.text("msg").encode(), test.whole("len_in_bytes")
-    same(True, 0 < length <= _MAX_LENGTH, "len_in_bytes in range:")
+    if not 0 < length <= _MAX_LENGTH:
+        test.malformed("len_in_bytes", "is out of range")
     same(test.octets("uniform_bytes"), expander.expand(message, length), "uniform_bytes")
     if "DST_prime" in test:
         same(test.octets("DST_prime"), expander.dst_prime(), "DST_prime")
@@ -87,7 +87,5 @@ def _cases(document: Document, _run: Run, _path: str) -> Iterator[Case]:
 
 
 KINDS = (
-    Kind(
-        Family.EXPAND_MESSAGE, "expander", named("DST", "hash", "k", "name", "tests"), _cases
-    ),
+    Kind(Family.EXPAND_MESSAGE, "expander", named("DST", "hash", "k", "name", "tests"), _cases),
 )

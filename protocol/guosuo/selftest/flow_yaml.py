@@ -11,7 +11,7 @@ import json
 import re
 from typing import Final, TypeAlias
 
-Yaml: TypeAlias = "None | bool | int | float | str | list[Yaml] | dict[str, Yaml]"
+Yaml: TypeAlias = "bool | int | float | str | list[Yaml] | dict[str, Yaml] | None"
 
 MAX_DEPTH: Final = 16
 

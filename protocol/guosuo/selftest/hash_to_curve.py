@@ -151,6 +151,4 @@ def _cases(document: Document, run: Run, _path: str) -> Iterator[Case]:
         yield Case(f"vectors[{index}]", partial(_check, suite, vector, run))
 
 
-KINDS = (
-    Kind(Family.HASH_TO_CURVE, "suite", named("ciphersuite", "dst", "vectors"), _cases),
-)
+KINDS = (Kind(Family.HASH_TO_CURVE, "suite", named("ciphersuite", "dst", "vectors"), _cases),)

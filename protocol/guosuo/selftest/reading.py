@@ -5,11 +5,11 @@ from __future__ import annotations
 import binascii
 import json
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, NoReturn, TypeAlias
 
 from guosuo.selftest import flow_yaml
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 Document: TypeAlias = "Json | bytes"
 """What a file holds: octets where it is no text of a known syntax."""
@@ -150,6 +150,10 @@ class Fields:
                 raise MalformedError(self._at(name), "is not a list of indexes")
             found.append(item)
         return found
+
+    def malformed(self, name: str, what: str) -> NoReturn:
+        """Raise `MalformedError` for the value of a name."""
+        raise MalformedError(self._at(name), what)
 
     def _at(self, name: str) -> str:
         return name if self.where == "the document" else f"{self.where}.{name}"

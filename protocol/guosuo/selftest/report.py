@@ -13,7 +13,7 @@ NOTHING_RECOGNISED: Final = 2
 
 _LONGEST_TEXT: Final = 200
 
-Document: TypeAlias = "None | bool | int | str | list[Document] | dict[str, Document]"
+Document: TypeAlias = "bool | int | str | list[Document] | dict[str, Document] | None"
 
 
 class Family(StrEnum):

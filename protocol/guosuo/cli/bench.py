@@ -1,0 +1,351 @@
+"""`guosuo bench`: what the operations cost on this machine, and how large everything is.
+
+Machines drift and are shared, so every operation is measured between measurements
+of one unit, a 4-term pairing check: milliseconds are this machine's at this moment,
+multiples of the unit can be compared. Samples of all operations come in rounds, for
+the same reason.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib.metadata
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, Final
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+
+from guosuo import __version__
+from guosuo.cli.bench_cases import Sent, Work, cases, sent, unit
+from guosuo.cli.bench_stage import FULL, QUICK, TINY, Scale, Stage
+from guosuo.curve.entropy import Entropy
+from guosuo.curve.points import Engine
+from guosuo.curve.selection import engine_names, get_engine
+from guosuo.errors import CallerError, Reason
+
+ROUNDS: Final = 5
+"""Both native engines together stay below a minute."""
+_UNIT_RUNS: Final = 3
+"""Runs whose median is one measurement of the unit, with a native engine."""
+_WARM_UP: Final = 5
+"""Runs of the unit that are thrown away."""
+_FILE_WIDTH: Final = 100
+"""Columns of the tables where there is no terminal."""
+
+
+@dataclass(slots=True)
+class Row:
+    """Samples of one operation, in seconds and in units."""
+
+    key: str
+    label: str
+    items: int = 1
+    seconds: list[float] = field(default_factory=list)
+    multiples: list[float] = field(default_factory=list)
+    """Each sample by the mean of the unit right before and right after it."""
+
+    @property
+    def median(self) -> float:
+        """Median of the samples, in seconds."""
+        return statistics.median(self.seconds)
+
+    @property
+    def multiple(self) -> float:
+        """Median of the samples, in units."""
+        return statistics.median(self.multiples)
+
+    def document(self) -> dict[str, Any]:
+        """For `--json`, in milliseconds."""
+        return {
+            "key": self.key,
+            "label": self.label,
+            "items": self.items,
+            "samples": len(self.seconds),
+            "min_ms": _ms(min(self.seconds)),
+            "median_ms": _ms(self.median),
+            "max_ms": _ms(max(self.seconds)),
+            "median_ms_per_item": _ms(self.median / self.items),
+            "min_multiple": round(min(self.multiples), 4),
+            "multiple": round(self.multiple, 4),
+            "max_multiple": round(max(self.multiples), 4),
+            "multiple_per_item": round(self.multiple / self.items, 6),
+            "samples_ms": [_ms(s) for s in self.seconds],
+        }
+
+
+@dataclass(slots=True)
+class Result:
+    """One engine's."""
+
+    engine: Engine
+    scale: Scale
+    rounds: int
+    unit: Row
+    rows: list[Row]
+    sizes: list[Sent]
+    elapsed: float = 0.0
+
+    def document(self) -> dict[str, Any]:
+        """For `--json`."""
+        name = self.engine.name
+        return {
+            "engine": name,
+            "version": importlib.metadata.version(name),
+            "native": self.engine.native,
+            "scale": asdict(self.scale),
+            "rounds": self.rounds,
+            "elapsed_s": round(self.elapsed, 1),
+            "unit": self.unit.document() | {"quartiles_ms": [_ms(q) for q in quartiles(self.unit)]},
+            "rows": [row.document() for row in self.rows],
+            "bytes": [asdict(size) for size in self.sizes],
+        }
+
+
+def bench(
+    *,
+    engine: Annotated[
+        list[str] | None,
+        typer.Option(help="Curve engine to measure; may be repeated. Default: the native ones."),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="All installed engines; py_ecc takes minutes.")
+    ] = False,
+    repeat: Annotated[
+        int | None,
+        typer.Option(min=1, max=1000, help=f"Rounds of samples; {ROUNDS} by default, py_ecc 1."),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="One round with small sizes: a few seconds.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document instead of tables.")
+    ] = False,
+) -> None:
+    """Measure every operation and the size of everything sent."""
+    notes = Console(stderr=True, highlight=False)
+    results = []
+    for chosen in _engines(engine or [], every=every):
+        scale, rounds = _plan(chosen, repeat, quick=quick)
+        results.append(measure(chosen, scale, rounds, notes))
+    if as_json:
+        typer.echo(json.dumps(_document(results), ensure_ascii=False, indent=2))
+        return
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_FILE_WIDTH)
+    console.print(_machine_line())
+    for result in results:
+        console.print(_times(result))
+        console.print(_summary(result))
+    console.print(_sizes(results[0]))
+
+
+def _engines(names: Sequence[str], *, every: bool) -> list[Engine]:
+    if names:
+        return [get_engine(name) for name in dict.fromkeys(names)]
+    found = []
+    for name in engine_names():
+        try:
+            candidate = get_engine(name)
+        except CallerError:  # installed, but broken
+            continue
+        if candidate.native or every:
+            found.append(candidate)
+    if not found:
+        raise CallerError(Reason.ENGINE, "no native engine here; --engine py_ecc takes minutes")
+    return found
+
+
+def _plan(engine: Engine, repeat: int | None, *, quick: bool) -> tuple[Scale, int]:
+    if not engine.native:
+        return TINY, repeat or 1
+    return (QUICK, repeat or 1) if quick else (FULL, repeat or ROUNDS)
+
+
+# --- measuring --------------------------------------------------------------------------------
+
+
+def measure(engine: Engine, scale: Scale, rounds: int, notes: Console) -> Result:
+    """Set the stage, then measure everything in rounds; progress goes to `notes`."""
+    started = time.perf_counter()
+    entropy = Entropy(os.urandom)
+    notes.print(f"{engine.name}: preparing a federation")
+    stage = Stage(engine, scale, entropy)
+    work, todo = unit(engine, entropy), cases(stage)
+    rows = [Row(case.key, case.label, case.items) for case in todo]
+    result = Result(
+        engine, scale, rounds, Row("unit", "one 4-term pairing check"), rows, sent(stage)
+    )
+    notes.print(f"{engine.name}: measuring {len(rows)} operations, {rounds} rounds")
+    runs = _UNIT_RUNS if engine.native else 1
+    _unit_sample(work, _WARM_UP if engine.native else 1)
+    with _bar(notes, rounds * len(rows)) as bar, _no_collection():
+        for number in range(rounds):
+            gc.collect()
+            before = _unit_sample(work, runs)
+            result.unit.seconds.append(before)
+            for case, row in zip(todo, rows, strict=True):
+                bar.update(bar.task_ids[0], description=f"round {number + 1}: {case.label}")
+                bar.refresh()
+                samples = [_sample(case.prepare()) for _ in range(case.times)]
+                after = _unit_sample(work, runs)
+                result.unit.seconds.append(after)
+                row.seconds += samples
+                row.multiples += [2 * sample / (before + after) for sample in samples]
+                before = after
+                bar.advance(bar.task_ids[0])
+    middle = result.unit.median
+    result.unit.multiples = [sample / middle for sample in result.unit.seconds]
+    result.elapsed = time.perf_counter() - started
+    return result
+
+
+def _sample(work: Work) -> float:
+    started = time.perf_counter()
+    outcome = work()
+    elapsed = time.perf_counter() - started
+    if outcome is False:
+        raise CallerError(Reason.STATE, "an operation failed while it was measured")
+    return elapsed
+
+
+def _unit_sample(work: Work, runs: int) -> float:
+    return statistics.median(_sample(work) for _ in range(runs))
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """No garbage collection inside a sample (`timeit` does the same)."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _bar(notes: Console, total: int) -> Progress:
+    """A bar that is drawn between samples only: no thread of its own."""
+    bar = Progress(
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total} {task.description}"),
+        console=notes,
+        transient=True,
+        auto_refresh=False,
+        disable=not notes.is_terminal,
+    )
+    bar.add_task("", total=total)
+    return bar
+
+
+def quartiles(row: Row) -> tuple[float, float]:
+    """First and third quartile of the samples, in seconds."""
+    if len(row.seconds) == 1:
+        return row.seconds[0], row.seconds[0]
+    low, _, high = statistics.quantiles(row.seconds, n=4, method="inclusive")
+    return low, high
+
+
+# --- printing ---------------------------------------------------------------------------------
+
+
+def _times(result: Result) -> Table:
+    table = _table(result.engine.name, "operation")
+    for heading in ("ms", "each", "× check", "each", "min ms", "max ms"):
+        table.add_column(heading, justify="right")
+    for row in (result.unit, *result.rows):
+        many = row.items > 1
+        table.add_row(
+            row.label,
+            _digits(row.median * 1000),
+            _digits(row.median * 1000 / row.items) if many else "",
+            _digits(row.multiple),
+            _digits(row.multiple / row.items) if many else "",
+            _digits(min(row.seconds) * 1000),
+            _digits(max(row.seconds) * 1000),
+        )
+    return table
+
+
+def _table(title: str, first: str) -> Table:
+    table = Table(title=f"\n{title}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(first, no_wrap=True)
+    return table
+
+
+def _summary(result: Result) -> str:
+    low, high = quartiles(result.unit)
+    large = result.scale
+    samples = sorted({len(row.seconds) for row in result.rows})
+    return (
+        f"Bucket of {large.slots:,}, batch of {large.batch:,}; "
+        f"{' or '.join(map(str, samples))} samples of each operation in {result.rounds} round(s),\n"
+        f"{result.elapsed:.0f} s in all. ms: median. checks: median of the multiples of one check, "
+        "measured right\nbefore and right after. The check, measured "
+        f"{len(result.unit.seconds)} times: half of them within {_digits(low * 1000)} "
+        f"to {_digits(high * 1000)} ms."
+    )
+
+
+def _sizes(result: Result) -> Table:
+    table = _table("Octets of everything sent", "what")
+    for heading in ("octets", "QR characters", "QR version"):
+        table.add_column(heading, justify="right")
+    for size in result.sizes:
+        table.add_row(
+            size.label,
+            f"{size.octets:,}",
+            "" if size.characters is None else f"{size.characters:,}",
+            "" if size.qr_version is None else str(size.qr_version),
+        )
+    return table
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "processors": os.cpu_count(),
+    }
+
+
+def _machine_line() -> str:
+    about = _machine()
+    return (
+        f"guosuo {__version__}, {about['implementation']} {about['python']}, "
+        f"{about['platform']}, {about['processors']} processors"
+    )
+
+
+def _document(results: Sequence[Result]) -> dict[str, Any]:
+    return {
+        "format": 1,
+        "guosuo": __version__,
+        **_machine(),
+        "engines": [result.document() for result in results],
+    }
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 5)
+
+
+def _digits(number: float) -> str:
+    """Three significant digits, without an exponent."""
+    if number >= 100:  # noqa: PLR2004 - three digits before the point
+        return f"{number:,.0f}"
+    return f"{number:.{2 if number < 10 else 1}f}" if number >= 1 else f"{number:.3f}"  # noqa: PLR2004
