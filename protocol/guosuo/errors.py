@@ -4,7 +4,7 @@ Two families: `CallerError` means the program that embeds the library asked for
 something that cannot be (its own state, its own arguments); `PeerError` means
 that bytes from outside were refused. Both carry a `Reason` of one closed list
 and nothing else: no input is echoed, no personal data and no secret can reach
-a message or a log line through an exception.
+a message or a log line through an exception (GS-WIRE-5).
 """
 
 from __future__ import annotations
@@ -51,6 +51,10 @@ class Reason(StrEnum):
     DCC_PAYLOAD = "dcc-payload"
     EVIDENCE = "evidence"
     PERSON_MISMATCH = "person-mismatch"
+    # acceptance rules
+    RULE_SYNTAX = "rule-syntax"
+    RULE_BOUNDS = "rule-bounds"
+    RULE_OPEN = "rule-open"
     # published records
     RECORD_SIGNATURE = "record-signature"
     RECORD_KIND = "record-kind"

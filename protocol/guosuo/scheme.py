@@ -27,7 +27,7 @@ FEDERATION_ID_SIZE = 32
 
 @dataclass(frozen=True, slots=True)
 class KeyId:
-    """The name of an epoch key: region, epoch number t, revision. Never an entry hash."""
+    """The name of an epoch key: region, epoch number t, revision (GS-CRED-5)."""
 
     region: str
     epoch: int
@@ -92,7 +92,7 @@ class Scheme:
         return self.h0 * blinding + self.h1 * link
 
     def message(self, commitment: G1, evidence: int, blind: Scalar) -> G1:
-        """B_t = P1 + Q·domain + C + v_t·H_2 + u_t·H_0."""
+        """B_t = P1 + Q·domain + C + v_t·H_2 + u_t·H_0 (GS-CRED-2)."""
         return self.base + commitment + self.h2 * Scalar(evidence) + self.h0 * blind
 
     def table_base(self, region: str, policy: str, version: int) -> G1:

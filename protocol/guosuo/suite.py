@@ -60,7 +60,7 @@ class Suite:
 
     @classmethod
     def sha256(cls, engine: Engine | None = None) -> Suite:
-        """BLS12-381-SHA-256, the suite of every federation of version 1."""
+        """BLS12-381-SHA-256, the suite of every federation of version 1 (GS-SUITE-1)."""
         return cls(
             "BLS12-381-SHA-256",
             b"BBS_BLS12381G1_XMD:SHA-256_SSWU_RO_",

@@ -59,9 +59,7 @@ def pcr(now: int) -> EvidenceFact:
 
 def vaccinated(now: int) -> EvidenceFact:
     """Two of two doses, the second 40 days ago."""
-    return fact(
-        EvidenceKind.VACCINATION, event_time=now - 40 * DAY, product=1, doses=2, series=2
-    )
+    return fact(EvidenceKind.VACCINATION, event_time=now - 40 * DAY, product=1, doses=2, series=2)
 
 
 def recovered(now: int) -> EvidenceFact:

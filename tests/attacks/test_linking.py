@@ -53,7 +53,7 @@ def glass() -> World:
     return World(suite=Suite.sha256(TransparentEngine()))
 
 
-# --- tools ---------------------------------------------------------------------------------
+# --- tools ----------------------------------------------------------------------------
 
 
 def _setting(world: World, gate: str, bundle: GateBundle) -> Setting:
@@ -86,7 +86,7 @@ def _equal(scheme: Scheme, p: G1, x: G2, q: G1, u: G2) -> bool:
     return scheme.engine.pairing_product_is_one([(p, x), (-q, u)])
 
 
-# --- shows: what pairings can say ------------------------------------------------------------
+# --- shows: what pairings can say -----------------------------------------------------
 
 
 def test_no_published_point_tells_whose_signature_a_show_hides(world: World) -> None:
@@ -104,10 +104,7 @@ def test_no_published_point_tells_whose_signature_a_show_hides(world: World) -> 
     abar, bbar = first.bbs.abar, first.bbs.bbar
     assert len(points) == 3 + 16 + 4
     found = [
-        (x, u)
-        for x in points
-        for u in points
-        if _equal(scheme, abar, points[x], bbar, points[u])
+        (x, u) for x in points for u in points if _equal(scheme, abar, points[x], bbar, points[u])
     ]
     assert found == []
     assert _equal(scheme, abar, first.w, bbar, scheme.p2)
@@ -169,7 +166,7 @@ def test_a_raw_key_pair_in_a_show_would_link_all_shows_of_a_region(world: World)
             assert not _equal(scheme, one.bbs.abar, x, one.bbs.bbar, u)
 
 
-# --- shows: all equations at once -------------------------------------------------------------
+# --- shows: all equations at once -----------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -195,9 +192,7 @@ class Observed:
 
 def _with_differences(points: Mapping[str, Point]) -> dict[str, Scalar]:
     logs = {name: log(point) for name, point in points.items()}
-    return logs | {
-        f"{p} − {q}": logs[p] - logs[q] for p, q in combinations(sorted(logs), 2)
-    }
+    return logs | {f"{p} − {q}": logs[p] - logs[q] for p, q in combinations(sorted(logs), 2)}
 
 
 def _observe(world: World, shows: Sequence[Presentation]) -> Observed:
@@ -287,7 +282,7 @@ def test_tags_and_records_of_one_person_satisfy_no_equation(glass: World) -> Non
     assert {("e(H1, sP2)", "e(N1, P2)"), ("e(E2, sP2)", "e(R2, P2)")} <= leaked
 
 
-# --- shows: perfect hiding ----------------------------------------------------------------------
+# --- shows: perfect hiding ------------------------------------------------------------
 
 
 def _message(scheme: Scheme, holding: Holding) -> G1:
@@ -432,7 +427,7 @@ def test_a_wallet_that_repeats_its_coins_is_recognised(world: World) -> None:
     assert not set(fresh[0].proof.responses) & set(fresh[1].proof.responses)
 
 
-# --- the board -----------------------------------------------------------------------------------
+# --- the board ------------------------------------------------------------------------
 
 
 def _test_values() -> list[int]:

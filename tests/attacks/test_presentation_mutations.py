@@ -8,6 +8,7 @@ or the peer error; the unchanged twin is accepted in every run, before and after
 from __future__ import annotations
 
 import random
+import struct
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -73,9 +74,7 @@ G2_AT = (0, 96)
 POINTS_AT = {"W'": 0, "Z'": 96} | dict(
     zip(("Abar", "Bbar", "D", "Sbar", "Sbb", "N"), G1_AT, strict=True)
 )
-SCALARS_AT = {
-    name: POINTS_SIZE + 32 * i for i, name in enumerate(("c", *SECRETS))
-}
+SCALARS_AT = {name: POINTS_SIZE + 32 * i for i, name in enumerate(("c", *SECRETS))}
 
 
 class Stage(Scene):
@@ -137,7 +136,7 @@ def judge(stage: Stage, keeper: Checkpoint, text: str) -> Outcome:
     return outcome
 
 
-# --- ten thousand single changes -------------------------------------------------------------
+# --- ten thousand single changes -----------------------------------------------------------------
 
 
 def changed_octets(stage: Stage, rng: random.Random) -> Iterator[str]:
@@ -233,7 +232,7 @@ def test_no_single_change_is_accepted(stage: Stage, gate: Checkpoint, kind: str)
     assert tally.keys() == REACHED[kind]
 
 
-# --- points ------------------------------------------------------------------------------------
+# --- points --------------------------------------------------------------------------------------
 
 
 def put(proof: bytes, at: int, octets: bytes) -> bytes:
@@ -283,10 +282,7 @@ def with_torsion(point: bytes) -> bytes:
 
 def affine(point: bytes) -> Any:  # noqa: ANN401 - py_ecc has a class for each field
     data = encoding.decompress(point)
-    n = [
-        int.from_bytes(data[i : i + FIELD_SIZE], "big")
-        for i in range(0, len(data), FIELD_SIZE)
-    ]
+    n = [int.from_bytes(data[i : i + FIELD_SIZE], "big") for i in range(0, len(data), FIELD_SIZE)]
     if len(n) == 2:
         return FQ(n[0]), FQ(n[1]), FQ(1)
     return FQ2([n[1], n[0]]), FQ2([n[3], n[2]]), FQ2.one()
@@ -328,7 +324,9 @@ def test_points_that_are_not_points_are_not_readable(stage: Stage, gate: Checkpo
         }
         bad |= {f"x + p ({i})": octets for i, octets in enumerate(above_modulus(own))}
         found |= {
-            f"{name}: {what}": judge(stage, gate, stage.with_proof(put(stage.frame.proof, at, octets)))
+            f"{name}: {what}": judge(
+                stage, gate, stage.with_proof(put(stage.frame.proof, at, octets))
+            )
             for what, octets in bad.items()
         }
     # x + p fits for one x in four in G1 and for all in the lower half of G2.
@@ -374,9 +372,12 @@ def test_points_changed_together_hold_all_relations_and_still_fail(
     k, shift, p2 = Scalar(7), stage.bundle.keys.s, stage.scheme.p2
     b = shown.bbs
     mutants = {
-        "W' + δP2, Z' + δS": replace(shown, w=shown.w + p2 * k, z=shown.z + shift * k, bbs=replace(
-            b, bbar=b.bbar + b.abar * k
-        )),
+        "W' + δP2, Z' + δS": replace(
+            shown,
+            w=shown.w + p2 * k,
+            z=shown.z + shift * k,
+            bbs=replace(b, bbar=b.bbar + b.abar * k),
+        ),
         "k·Abar, k·Bbar": replace(shown, bbs=replace(b, abar=b.abar * k, bbar=b.bbar * k)),
         "k·Abar, k·Bbar, k·D": replace(
             shown, bbs=replace(b, abar=b.abar * k, bbar=b.bbar * k, d=b.d * k)
@@ -406,7 +407,7 @@ def test_points_changed_together_hold_all_relations_and_still_fail(
     assert found == dict.fromkeys(mutants, NOT_SATISFIED)
 
 
-# --- scalars -----------------------------------------------------------------------------------
+# --- scalars -------------------------------------------------------------------------------------
 
 
 def test_scalars_out_of_range_are_not_readable(stage: Stage, gate: Checkpoint) -> None:
@@ -488,14 +489,15 @@ def other_encodings(stage: Stage) -> Iterator[tuple[str, bytes]]:
         else:
             number = value[i]
             assert isinstance(number, int)
-            yield f"item {i} as a bignum", with_item(b"\xc2" + cbor.encode(number.to_bytes(8, "big")))
+            yield (
+                f"item {i} as a bignum",
+                with_item(b"\xc2" + cbor.encode(number.to_bytes(8, "big"))),
+            )
             yield f"item {i} as a float", with_item(b"\xfb" + float_octets(number))
         yield f"item {i} tagged", with_item(b"\xc1" + item)
 
 
 def float_octets(number: int) -> bytes:
-    import struct  # noqa: PLC0415
-
     return struct.pack(">d", float(number))
 
 
@@ -506,7 +508,7 @@ def other_frames(stage: Stage) -> Iterator[tuple[str, bytes]]:
     for i, item in enumerate(value):
         yield f"item {i} twice", cbor.encode([*value[:i], item, *value[i:]])
         yield f"item {i} left out", cbor.encode([*value[:i], *value[i + 1 :]])
-        for what, odd in {
+        wrong: dict[str, cbor.Value] = {
             "false": False,
             "true": True,
             "null": None,
@@ -515,7 +517,8 @@ def other_frames(stage: Stage) -> Iterator[tuple[str, bytes]]:
             "array": [item],
             "map": {0: item},
             "empty": b"",
-        }.items():
+        }
+        for what, odd in wrong.items():
             yield f"item {i} is {what}", cbor.encode([*value[:i], odd, *value[i + 1 :]])
     for what, extra in {"zero": 0, "null": None, "empty": b"", "proof": value[7]}.items():
         yield f"one item more: {what}", cbor.encode([*value, extra])
@@ -528,7 +531,11 @@ def other_frames(stage: Stage) -> Iterator[tuple[str, bytes]]:
     assert isinstance(proof, bytes)
     for what, odd in {"shorter": place[:-1], "longer": place + b"\0"}.items():
         yield f"place {what}", cbor.encode([*value[:5], odd, *value[6:]])
-    for what, odd in {"shorter": proof[:-1], "longer": proof + b"\0", "double": proof[:32] * 23 + b"\0"}.items():
+    for what, odd in {
+        "shorter": proof[:-1],
+        "longer": proof + b"\0",
+        "double": proof[:32] * 23 + b"\0",
+    }.items():
         yield f"proof {what}", cbor.encode([*value[:7], odd])
     yield "one octet behind", stage.octets + b"\0"
     yield "twice", stage.octets * 2
@@ -537,9 +544,7 @@ def other_frames(stage: Stage) -> Iterator[tuple[str, bytes]]:
     yield "deep", b"\x81" * 700
 
 
-def test_no_other_encoding_and_no_other_frame_is_readable(
-    stage: Stage, gate: Checkpoint
-) -> None:
+def test_no_other_encoding_and_no_other_frame_is_readable(stage: Stage, gate: Checkpoint) -> None:
     mutants = dict([*other_encodings(stage), *other_frames(stage)])
     assert stage.octets not in mutants.values()
     found = {name: judge(stage, gate, as_text(octets)) for name, octets in mutants.items()}
@@ -650,7 +655,7 @@ def test_several_edits_are_never_accepted(
         assert ask(stage, stage.gatekeeper(), as_text(octets)) == ACCEPT
 
 
-# --- (!) the identity -------------------------------------------------------------------------------
+# --- (!) the identity ----------------------------------------------------------------------------
 
 
 def test_without_the_refusal_of_the_identity_nobody_needs_a_credential(

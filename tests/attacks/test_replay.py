@@ -227,12 +227,13 @@ def test_another_federation(stage: Stage) -> None:
 # --- list and policy versions in a checkpoint that has several -----------------------------------
 
 
-def well_supplied(stage: Stage) -> Checkpoint:
-    """The gate's own checkpoint, fed from the log, without memory."""
+def well_supplied(stage: Stage, version: int = 1) -> Checkpoint:
+    """The gate's own checkpoint with all lists of the log and one policy, without memory."""
     state = stage.world.regions[GATE].checkpoint.state
+    policies = {version: state.policies[version]}
     return Checkpoint(
         stage.world.federation,
-        replace(state, seen={}, parts=dict(state.parts), policies=dict(state.policies), lowest={}),
+        replace(state, seen={}, parts=dict(state.parts), policies=policies, lowest={}),
     )
 
 
@@ -242,9 +243,8 @@ def test_every_version_in_force_is_accepted_under_its_own_name_only(stage: Stage
     for mine, bundle in zip(settings, bundles, strict=True):
         frame = stage.show(mine, bundle)
         for theirs in settings:
-            found = stage.ask(
-                well_supplied(stage), replace(frame_of(theirs, b""), proof=frame.proof)
-            )
+            keeper = well_supplied(stage, theirs.policy.part.version)
+            found = stage.ask(keeper, replace(frame_of(theirs, b""), proof=frame.proof))
             assert found == (ACCEPT if theirs is mine else NOT_SATISFIED)
 
 
@@ -278,14 +278,26 @@ def test_an_ended_list_and_an_ended_policy_are_again_while_others_are_in_force(
         frame = stage.show(stage.setting(tick=tick), stage.bundle, stage.stranger)
         assert keeper.verify(frame.text(), now, stage.world.entropy) == ACCEPT
 
-    short = stage.setting(bundle=stage.new_policy).policy
-    ended = replace(short, part=replace(short.part, not_after=stage.world.now))
+    # Parts are carried ahead; one that is not in force yet is none.
     keeper = well_supplied(stage)
-    keeper.state.policies[2] = ended
+    coming = (stage.world.epoch + 1, 0)
+    assert coming in keeper.state.parts
+    setting = replace(stage.setting(), part=keeper.state.parts[coming])
+    holding = stage.holding(stage.wallet)
+    early = frame_of(setting, present(setting, holding, seeded(1)).encode())
+    assert stage.ask(keeper, early) == AGAIN
+    keeper.state.parts[coming] = replace(
+        keeper.state.parts[coming], part=replace(setting.part.part, not_before=stage.world.now)
+    )
+    # In force it is decided: this holder has no T of that list.
+    assert stage.ask(keeper, early) == NOT_SATISFIED
+
+    policy = stage.new_policy.policy
     two = stage.show(stage.setting(bundle=stage.new_policy), stage.new_policy)
-    assert stage.ask(keeper, two) == AGAIN
-    keeper.state.policies[2] = short
-    assert stage.ask(keeper, two) == ACCEPT
+    for end, expected in ((stage.world.now, AGAIN), (stage.world.now + 1, ACCEPT)):
+        keeper = well_supplied(stage)
+        keeper.state.policies[2] = replace(policy, part=replace(policy.part, not_after=end))
+        assert stage.ask(keeper, two) == expected
 
 
 # --- ticks ---------------------------------------------------------------------------------------
@@ -326,7 +338,12 @@ def asking(stage: Stage) -> tuple[Checkpoint, Challenge]:
 
 
 def answer(
-    stage: Stage, challenge: Challenge, *, offset: int = 0, seed: int = 1, wallet: Wallet | None = None
+    stage: Stage,
+    challenge: Challenge,
+    *,
+    offset: int = 0,
+    seed: int = 1,
+    wallet: Wallet | None = None,
 ) -> Frame:
     setting = stage.setting(
         tick=challenge.tick + offset, mode=Mode.CHALLENGE, nonce=challenge.nonce
@@ -430,18 +447,23 @@ def test_the_tag_is_the_person_whatever_is_shown(stage: Stage) -> None:
     world.enrol(wallet, "360000", vaccinated(world.now))
     holdings = list(wallet._holdings(stage.bundle))
     assert len({(h.public.encode(), h.evidence) for h in holdings}) == 3
-    keeper = well_supplied(stage)
     frames = [
         frame_of(stage.setting(), present(stage.setting(), h, seeded(i)).encode())
         for i, h in enumerate(holdings)
     ]
-    for bundle in (stage.revised, stage.new_policy):
-        frames.append(stage.show(stage.setting(bundle=bundle), bundle, wallet))
+    frames += [
+        stage.show(stage.setting(bundle=bundle), bundle, wallet)
+        for bundle in (stage.revised, stage.new_policy)
+    ]
     assert len({f.proof for f in frames}) == len(frames) == 5
-    assert stage.ask(keeper, frames[0]) == ACCEPT
-    assert [stage.ask(keeper, frame) for frame in frames[1:]] == [REPLAY] * 4
+    keeper = well_supplied(stage)
+    found = []
     for frame in frames:
-        assert stage.ask(well_supplied(stage), frame) == ACCEPT
+        alone = well_supplied(stage, frame.policy_version)
+        assert stage.ask(alone, frame) == ACCEPT
+        keeper.state.policies = alone.state.policies
+        found.append(stage.ask(keeper, frame))
+    assert found == [ACCEPT, *[REPLAY] * 4]
 
 
 def test_a_batch_knows_its_own_tags(stage: Stage) -> None:
@@ -725,7 +747,7 @@ def test_a_signed_list_sets_the_floor_of_the_clock(stage: Stage) -> None:
     assert not all(taken)
     begin = world.federation.clock.start(world.epoch)
     assert yesterday.state.floor == begin - EPOCH // 12
-    frame = stage.show(stage.setting(), stage.bundle)
+    frame = stage.show(stage.setting(bundle=stage.new_policy), stage.new_policy)
     assert yesterday.verify(frame.text(), yesterday.state.floor - 1, world.entropy) == DEVICE
     assert yesterday.verify(frame.text(), world.now, world.entropy) == ACCEPT
     with pytest.raises(PeerError):
@@ -736,7 +758,7 @@ def test_a_signed_list_sets_the_floor_of_the_clock(stage: Stage) -> None:
 # --- one verdict for everything a holder may lack ------------------------------------------------
 
 
-def test_the_verdict_is_one_and_the_same(stage: Stage) -> None:
+def test_the_verdict_is_one_and_the_same() -> None:
     """Red, delisted, expired, wrong evidence, wrong list, replayed proof, blank: no difference.
 
     Not even to a developer: the inner reason is one, too.
@@ -768,9 +790,7 @@ def test_the_verdict_is_one_and_the_same(stage: Stage) -> None:
     lies = {
         # The suspended holder's last signature, with the old list's points or with any new one.
         "red, old list": replace(kept, entry=entry),
-        "red, new list": replace(
-            kept, entry=entry, listed=keys.t[listed], shift=keys.s
-        ),
+        "red, new list": replace(kept, entry=entry, listed=keys.t[listed], shift=keys.s),
         "red, new key claimed": replace(
             kept, entry=entry, listed=keys.t[listed], shift=keys.s, public=keys.w[listed]
         ),
@@ -791,9 +811,7 @@ def test_the_verdict_is_one_and_the_same(stage: Stage) -> None:
     one = Inner(Outcome(Verdict.NOT_SATISFIED, cause=None, notice=None), Reason.PROOF)
     assert inner == dict.fromkeys(frames, one)
     assert {str(i.outcome) for i in inner.values()} == {"NOT_SATISFIED"}
-    together = keeper.examine(
-        [frame.text() for frame in frames.values()], world.now, world.entropy
-    )
+    together = keeper.examine([frame.text() for frame in frames.values()], world.now, world.entropy)
     assert together == [one] * len(frames)
     twin = frame_of(here, present(here, good, seeded(1)).encode())
     assert keeper.verify(twin.text(), world.now, world.entropy) == ACCEPT

@@ -35,10 +35,10 @@ from tests.attacks.scene import (
     VACCINATED,
     Scene,
     frame_of,
+    pcr,
     proof_holds,
     recovered,
     relations,
-    pcr,
     vaccinated,
 )
 from tests.support.world import EVERY_CONSENT, REGIONS, World, seeded
@@ -179,8 +179,7 @@ def test_every_bit_varies_within_every_region_kind_and_the_blanks(stage: Stage) 
         holding = stage.scene.holding(wallet)
         if region == "440000" or kind == "tested":
             groups[f"{region} {kind}"] = [
-                present(replace(setting, tick=i), holding, seeded(i)).encode()
-                for i in range(count)
+                present(replace(setting, tick=i), holding, seeded(i)).encode() for i in range(count)
             ]
     assert len(groups) == 7
     for name, proofs in groups.items():
@@ -216,7 +215,12 @@ def test_all_shows_and_blanks_are_of_one_length_at_all_gates(stage: Stage) -> No
 def test_the_largest_numbers_make_every_frame_longer_alike(stage: Stage) -> None:
     """Length is a function of the public numbers; at most 5 octets for each."""
     frame = stage.wallet_show(stage.holders["440000", "tested"])
-    for numbers in ((0, 0, 1, 0), (23, 1, 23, 23), (24, 3, 24, 24), ((1 << 32) - 1, 3, 65_536, 1 << 31)):
+    for numbers in (
+        (0, 0, 1, 0),
+        (23, 1, 23, 23),
+        (24, 3, 24, 24),
+        ((1 << 32) - 1, 3, 65_536, 1 << 31),
+    ):
         epoch, revision, version, tick = numbers
         sized = replace(frame, epoch=epoch, revision=revision, policy_version=version, tick=tick)
         empty = replace(sized, proof=blank(stage.scene.scheme, seeded(1)))
@@ -266,9 +270,7 @@ def test_a_blank_fails_in_each_relation_on_its_own(stage: Stage, gate: str) -> N
     for region in REGIONS:
         wallet = stage.holders[region, kind]
         empty, full = (
-            Presentation.decode(
-                scene.scheme, stage.wallet_show(wallet, gate, empty=which).proof
-            )
+            Presentation.decode(scene.scheme, stage.wallet_show(wallet, gate, empty=which).proof)
             for which in (True, False)
         )
         assert relations(setting, empty) == (False, False, False)

@@ -18,8 +18,15 @@ from guosuo.bbs.signature import Signature, sign_point
 from guosuo.curve import G1, Scalar
 from guosuo.curve.points import Point
 from guosuo.errors import CallerError, PeerError, Reason
-from guosuo.federation.trust_list import CheckedPart, ListSecret, audit_keys, check_part, make_keys, make_part
-from guosuo.policy.table import CheckedPolicy, check_policy
+from guosuo.federation.trust_list import (
+    ListPart,
+    ListSecret,
+    audit_keys,
+    check_part,
+    make_keys,
+    make_part,
+)
+from guosuo.policy.table import PolicyPart, check_policy
 from guosuo.presentation.proof import Holding, Presentation, context, present, statement
 from guosuo.presentation.setting import FORMAT, NONCE_SIZE, Mode, Setting
 from guosuo.presentation.verify import verify
@@ -205,10 +212,12 @@ def test_every_point_of_the_presentation_binds_in_the_transcript(
     shown = present(setting, holding, seeded(1))
     whole = context(setting, shown)
     assert len(whole) == len(NAMES) + len(POINTS)
-    assert whole[len(NAMES) :] == [p for p in shown.points()]
+    assert whole[len(NAMES) :] == list(shown.points())
     assert proof_holds(setting, shown, whole)
     for i, name in enumerate(POINTS, start=len(NAMES)):
-        assert not proof_holds(setting, shown, [*whole[:i], altered(whole[i]), *whole[i + 1 :]]), name
+        assert not proof_holds(setting, shown, [*whole[:i], altered(whole[i]), *whole[i + 1 :]]), (
+            name
+        )
         assert not proof_holds(setting, shown, [*whole[:i], *whole[i + 1 :]]), name
     for i in range(len(whole) - 1):  # and order counts
         swapped = [*whole[:i], whole[i + 1], whole[i], *whole[i + 2 :]]
@@ -231,7 +240,12 @@ def test_the_challenge_has_a_tag_of_its_own(scene: Scene, holding: Holding) -> N
     }
     for tag in Tag:
         proof = prove(
-            scene.scheme.api, tag, statement(setting, shown), witness, context(setting, shown), seeded(2)
+            scene.scheme.api,
+            tag,
+            statement(setting, shown),
+            witness,
+            context(setting, shown),
+            seeded(2),
         )
         assert accepted(setting, replace(shown, proof=proof)) == (tag is Tag.PRESENTATION), tag
 
@@ -240,22 +254,22 @@ def test_every_field_of_a_setting_changes_the_transcript(scene: Scene, holding: 
     setting = scene.setting()
     part, policy = setting.part, setting.policy
 
-    def listed(**changes: object) -> CheckedPart:
-        """The very same A1 and C1 under another name or window."""
-        return replace(part, part=replace(part.part, **changes))  # type: ignore[type-var]
+    def named(new: ListPart) -> Setting:
+        """The very same A1, C1 and digest under another name."""
+        return replace(setting, part=replace(part, part=new))
 
-    def accepting(**changes: object) -> CheckedPolicy:
-        return replace(policy, part=replace(policy.part, **changes))  # type: ignore[type-var]
+    def called(new: PolicyPart) -> Setting:
+        return replace(setting, policy=replace(policy, part=new))
 
     others = {
-        "scope": replace(setting, part=listed(scope="some")),
-        "epoch": replace(setting, part=listed(epoch=part.part.epoch + 1)),
-        "revision": replace(setting, part=listed(revision=1)),
+        "scope": named(replace(part.part, scope="some")),
+        "epoch": named(replace(part.part, epoch=part.part.epoch + 1)),
+        "revision": named(replace(part.part, revision=1)),
         "part digest": replace(setting, part=replace(part, digest=bytes(32))),
         "A1": replace(setting, part=replace(part, a1=-part.a1)),
         "C1": replace(setting, part=replace(part, c1=-part.c1)),
-        "policy": replace(setting, policy=accepting(policy="exit")),
-        "version": replace(setting, policy=accepting(version=2)),
+        "policy": called(replace(policy.part, policy="exit")),
+        "version": called(replace(policy.part, version=2)),
         "policy digest": replace(setting, policy=replace(policy, digest=bytes(32))),
         "K": replace(setting, policy=replace(policy, k=-policy.k)),
         "checkpoint": replace(setting, checkpoint="gate-2"),
@@ -268,7 +282,9 @@ def test_every_field_of_a_setting_changes_the_transcript(scene: Scene, holding: 
             scheme=Scheme.of(Suite.shake256(scene.scheme.engine), scene.scheme.federation),
         ),
         "region": replace(
-            setting, part=listed(region="330000"), policy=accepting(region="330000")
+            setting,
+            part=replace(part, part=replace(part.part, region="330000")),
+            policy=replace(policy, part=replace(policy.part, region="330000")),
         ),
     }
     shown = present(setting, holding, seeded(1))
@@ -433,7 +449,7 @@ def test_a_simulated_t4_fails(scene: Scene, holding: Holding) -> None:
     assert accepted(setting, honest)
 
 
-# --- W' is one listed key --------------------------------------------------------------------------
+# --- W' is one listed key ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

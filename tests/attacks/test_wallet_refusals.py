@@ -61,7 +61,7 @@ def world(shared: World) -> World:
     return shared
 
 
-# --- the list ----------------------------------------------------------------------------
+# --- the list -------------------------------------------------------------------------
 
 
 def test_a_list_counts_from_its_first_second_to_the_one_before_its_end(world: World) -> None:
@@ -126,9 +126,10 @@ def test_only_a_holder_of_the_gates_own_region_may_go_below(world: World) -> Non
     _alone(world)
     bundle = world.bundle(GATE, home=GATE)
     text = world.show(local, GATE, bundle)
-    assert world.regions[GATE].checkpoint.verify(
-        text, world.now, world.entropy
-    ).verdict is Verdict.ACCEPT
+    assert (
+        world.regions[GATE].checkpoint.verify(text, world.now, world.entropy).verdict
+        is Verdict.ACCEPT
+    )
     for home in (None, HOME):
         with refused(Reason.LIST_TOO_FEW_REGIONS):
             world.bundle(GATE, home=home)
@@ -316,7 +317,7 @@ def test_a_list_part_at_the_identity_is_void_and_no_checkpoint_takes_it(
 ) -> None:
     """With A1 at the identity any W' would pass."""
     _, good = lying_part(world, GATE, 1)
-    bad = replace(good, **{point: IDENTITY_G1})
+    bad = replace(good, a1=IDENTITY_G1) if point == "a1" else replace(good, c1=IDENTITY_G1)
     entry = append(world, GATE, Kind.LIST_PART, bad.encode())
     assert void(world, GATE) == (len(world.regions[GATE].entries) - 1, Reason.POINT_IDENTITY)
     with refused(Reason.POINT_IDENTITY):
@@ -414,7 +415,7 @@ def test_a_list_with_another_life_is_void(world: World) -> None:
     assert void(world, GATE) is None
 
 
-# --- publication -------------------------------------------------------------------------
+# --- publication ----------------------------------------------------------------------
 
 
 def test_only_what_the_gates_region_logged_is_used(world: World) -> None:
@@ -467,7 +468,7 @@ def test_a_special_blob_for_one_wallet_is_refused(world: World) -> None:
                 audit(name, instead)
 
 
-# --- the policy table --------------------------------------------------------------------
+# --- the policy table -----------------------------------------------------------------
 
 
 def _honest(table: Table) -> Table:
@@ -476,7 +477,9 @@ def _honest(table: Table) -> Table:
 
 def _wrong_entry(table: Table) -> Table:
     """One entry is the signature of another value."""
-    return replace(table, points=table.points[POINT_SIZE : 2 * POINT_SIZE] + table.points[POINT_SIZE:])
+    return replace(
+        table, points=table.points[POINT_SIZE : 2 * POINT_SIZE] + table.points[POINT_SIZE:]
+    )
 
 
 def _swapped_entries(table: Table) -> Table:
@@ -493,9 +496,7 @@ def _missing_value(table: Table) -> Table:
 
 
 def _missing_entry(table: Table) -> Table:
-    return replace(
-        table, values=table.values[VALUE_SIZE:], points=table.points[POINT_SIZE:]
-    )
+    return replace(table, values=table.values[VALUE_SIZE:], points=table.points[POINT_SIZE:])
 
 
 @pytest.mark.parametrize(
@@ -520,24 +521,32 @@ def test_one_wrong_table_entry_refuses_the_table(
         world.bundle(GATE)
 
 
-def test_two_errors_of_a_table_do_not_cancel(world: World) -> None:
+def test_three_errors_of_a_table_do_not_cancel(world: World) -> None:
+    """Σ E_i = 0 and Σ v_i·E_i = 0: the audit's equation holds but for its random weights."""
     engine = world.federation.scheme.engine
     error = engine.g1 * world.entropy.scalar()
 
     def twist(table: Table) -> Table:
-        """Σ S_i and with it every unweighted sum over equal values stays the same."""
-        first = engine.decode_g1(table.points[:POINT_SIZE]) + error
-        second = engine.decode_g1(table.points[POINT_SIZE : 2 * POINT_SIZE]) - error
-        return replace(
-            table,
-            points=first.encode() + second.encode() + table.points[2 * POINT_SIZE :],
-        )
+        v = [
+            Scalar(int.from_bytes(table.values[i : i + VALUE_SIZE], "big"))
+            for i in range(0, 3 * VALUE_SIZE, VALUE_SIZE)
+        ]
+        points = [
+            engine.decode_g1(table.points[i : i + POINT_SIZE])
+            for i in range(0, 3 * POINT_SIZE, POINT_SIZE)
+        ]
+        errors = [error * (v[1] - v[2]), error * (v[2] - v[0]), error * (v[0] - v[1])]
+        assert (errors[0] + errors[1] + errors[2]).is_identity()
+        assert (errors[0] * v[0] + errors[1] * v[1] + errors[2] * v[2]).is_identity()
+        bent = b"".join((p + e).encode() for p, e in zip(points, errors, strict=True))
+        return replace(table, points=bent + table.points[3 * POINT_SIZE :])
 
     lying_policy(world, GATE, next_document(world, GATE, TESTS_72_H), twist_table=twist)
     with refused(Reason.TABLE_ENTRY):
         world.bundle(GATE)
     lying_policy(world, GATE, next_document(world, GATE, TESTS_72_H))
-    assert world.bundle(GATE).policy.part.version == 3
+    version = world.regions[GATE].gate.state.policies[POLICY]
+    assert world.bundle(GATE).policy.part.version == version
 
 
 def test_a_table_of_another_version_is_refused() -> None:
@@ -652,7 +661,7 @@ def test_a_document_with_too_many_values_is_the_gates_fault_not_the_wallets(
         world.bundle(GATE)
 
 
-# --- invitations -------------------------------------------------------------------------
+# --- invitations ----------------------------------------------------------------------
 
 
 def _poster(gate: str = GATE, **change: str) -> Poster:
@@ -660,7 +669,7 @@ def _poster(gate: str = GATE, **change: str) -> Poster:
     return Poster(**fields)
 
 
-def _challenge(world: World, tick: int, nonce: int = 0) -> Challenge:
+def _challenge(tick: int, nonce: int = 0) -> Challenge:
     return Challenge(
         region=GATE,
         checkpoint=f"gate-{GATE}",
@@ -723,15 +732,14 @@ def test_a_new_place_needs_the_holder_once(world: World, traveller: Wallet) -> N
 def test_one_policy_per_checkpoint_and_day(world: World, traveller: Wallet) -> None:
     gate = world.regions[GATE]
     world.publish(
-        GATE, gate.gate.publish_policy(next_document(world, GATE, TESTS_48_H, "exit"), world.entropy)
+        GATE,
+        gate.gate.publish_policy(next_document(world, GATE, TESTS_48_H, "exit"), world.entropy),
     )
     assert _show(world, traveller)
     listed = world.view.region(GATE).checkpoints[f"gate-{GATE}"]
 
     def switch(policy: str) -> None:
-        world.publish(
-            GATE, gate.gate.publish_checkpoints([replace(listed, policy=policy)])
-        )
+        world.publish(GATE, gate.gate.publish_checkpoints([replace(listed, policy=policy)]))
 
     def other(now: int) -> int:
         bundle = audit_bundle(
@@ -760,30 +768,28 @@ def test_no_answer_for_a_tick_that_is_not_now(world: World, traveller: Wallet) -
     tick = world.federation.clock.tick_at(world.now)
     for far in (tick - 2, tick + 2):
         with refused(Reason.TICK, CallerError):
-            _show(world, traveller, _challenge(world, far))
+            _show(world, traveller, _challenge(far))
     for near in (tick - 1, tick, tick + 1):
-        assert _show(world, traveller, _challenge(world, near)) == near
+        assert _show(world, traveller, _challenge(near)) == near
 
 
-def test_no_answer_for_an_older_tick_than_the_last_one(
-    world: World, traveller: Wallet
-) -> None:
+def test_no_answer_for_an_older_tick_than_the_last_one(world: World, traveller: Wallet) -> None:
     tick = world.federation.clock.tick_at(world.now)
-    assert _show(world, traveller, _challenge(world, tick)) == tick
+    assert _show(world, traveller, _challenge(tick)) == tick
     with refused(Reason.TICK, CallerError):
-        _show(world, traveller, _challenge(world, tick - 1))
-    assert _show(world, traveller, _challenge(world, tick, nonce=1)) == tick
+        _show(world, traveller, _challenge(tick - 1))
+    assert _show(world, traveller, _challenge(tick, nonce=1)) == tick
 
 
 def test_no_fourth_show_in_a_tick(world: World, traveller: Wallet) -> None:
     tick = world.federation.clock.tick_at(world.now)
     for nonce in range(3):
-        assert _show(world, traveller, _challenge(world, tick, nonce))
+        assert _show(world, traveller, _challenge(tick, nonce))
     with refused(Reason.TOO_MANY_SHOWS, CallerError):
-        _show(world, traveller, _challenge(world, tick, 3))
+        _show(world, traveller, _challenge(tick, 3))
     with refused(Reason.TOO_MANY_SHOWS, CallerError):
         traveller.show_blank(
-            _challenge(world, tick, 3),
+            _challenge(tick, 3),
             world.bundle(GATE),
             world.view,
             world.now,
@@ -791,7 +797,7 @@ def test_no_fourth_show_in_a_tick(world: World, traveller: Wallet) -> None:
             EVERY_CONSENT,
         )
     world.tick()
-    assert _show(world, traveller, _challenge(world, tick + 1, 3)) == tick + 1
+    assert _show(world, traveller, _challenge(tick + 1, 3)) == tick + 1
 
 
 def test_blanks_count_as_shows(world: World, traveller: Wallet) -> None:
@@ -799,7 +805,7 @@ def test_blanks_count_as_shows(world: World, traveller: Wallet) -> None:
     tick = world.federation.clock.tick_at(world.now)
     for nonce in range(3):
         blank = traveller.show_blank(
-            _challenge(world, tick, nonce),
+            _challenge(tick, nonce),
             bundle,
             world.view,
             world.now,
@@ -808,7 +814,7 @@ def test_blanks_count_as_shows(world: World, traveller: Wallet) -> None:
         )
         assert blank.tick == tick
     with refused(Reason.TOO_MANY_SHOWS, CallerError):
-        _show(world, traveller, _challenge(world, tick, 3))
+        _show(world, traveller, _challenge(tick, 3))
 
 
 def test_a_clock_that_jumps_back_needs_the_holder(world: World, traveller: Wallet) -> None:
@@ -936,9 +942,7 @@ def test_a_checkpoint_named_twice_is_void(world: World) -> None:
 
 def test_the_names_of_listed_keys_are_what_wallets_look_up(world: World) -> None:
     """`ListedKey.id` is the key's name; the same three fields sort the list."""
-    keys = ListKeys.decode(
-        world.fetch(world.view.region(GATE).lists[world.epoch, 0].keys)
-    )
+    keys = ListKeys.decode(world.fetch(world.view.region(GATE).lists[world.epoch, 0].keys))
     first: ListedKey = keys.keys[0]
     assert first.id == KeyId(first.region, first.epoch, first.revision)
     assert [k.id for k in keys.keys] == sorted(

@@ -156,9 +156,7 @@ def lying_list(
         (
             Append(Kind.LIST_PART, part.encode()),
             PutBlob(blob),
-            Append(
-                Kind.LIST, ListEntry(part=digest(part.encode()), keys=digest(blob)).encode()
-            ),
+            Append(Kind.LIST, ListEntry(part=digest(part.encode()), keys=digest(blob)).encode()),
         ),
     )
     return secret
@@ -224,6 +222,7 @@ def fork(world: World) -> tuple[FederationView, Auditor]:
             suspended=set(region.suspended),
             retired=set(region.retired),
             parts=dict(region.parts),
+            drawn=set(region.drawn),
             lists=dict(region.lists),
             policies=dict(region.policies),
             checkpoints=dict(region.checkpoints),
@@ -232,7 +231,10 @@ def fork(world: World) -> tuple[FederationView, Auditor]:
     auditor = Auditor(view)
     for name, audit in world.auditor.regions.items():
         auditor.regions[name] = RegionAudit(
-            dict(audit.admitted), dict(audit.refused), dict(audit.commitments)
+            admitted=dict(audit.admitted),
+            refused=dict(audit.refused),
+            waiting=dict(audit.waiting),
+            commitments=dict(audit.commitments),
         )
     return view, auditor
 
@@ -327,9 +329,7 @@ class Draft:
             BucketRef(
                 first=first,
                 data=self._put(self.buckets[first].data),
-                proof=self._put(self.buckets[first].proof)
-                if self.buckets[first].proof
-                else None,
+                proof=self._put(self.buckets[first].proof) if self.buckets[first].proof else None,
             )
             for first in self.firsts
         )
@@ -337,8 +337,7 @@ class Draft:
             epoch=self.key.id.epoch,
             revision=self.key.id.revision,
             public=public,
-            possession=self.possession
-            or prove_possession(scheme, self.key, self.world.entropy),
+            possession=self.possession or prove_possession(scheme, self.key, self.world.entropy),
             root_signature=self.root_key.sign(
                 root_statement(self.world.federation.id, self.key.id, public)
             ).signature,
@@ -377,5 +376,7 @@ def judge(world: World, region: str, *bodies: bytes) -> Reason | None:
     latest = log.latest()
     assert latest is not None
     state = auditor.regions[region]
-    assert (latest.id in state.admitted) != (latest.id in state.refused)
-    return state.refused.get(latest.id)
+    if latest.id in state.admitted:
+        return None
+    # An epoch of which a blob is missing is judged again later: neither admitted nor refused.
+    return state.refused.get(latest.id, Reason.RECORD_MISSING)

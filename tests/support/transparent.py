@@ -26,46 +26,46 @@ class _Logarithms(RawGroup):
     def __init__(self, size: int) -> None:
         self._size = size
 
-    def generator(self) -> Any:
+    def generator(self) -> int:
         return 1
 
-    def identity(self) -> Any:
+    def identity(self) -> int:
         return 0
 
-    def add(self, a: Any, b: Any) -> Any:
+    def add(self, a: int, b: int) -> int:
         return (a + b) % ORDER
 
-    def neg(self, a: Any) -> Any:
+    def neg(self, a: int) -> int:
         return -a % ORDER
 
-    def mul(self, a: Any, k: int) -> Any:
+    def mul(self, a: int, k: int) -> int:
         return a * k % ORDER
 
-    def equal(self, a: Any, b: Any) -> bool:
-        return bool(a == b)
+    def equal(self, a: int, b: int) -> bool:
+        return a == b
 
-    def is_identity(self, a: Any) -> bool:
-        return bool(a == 0)
+    def is_identity(self, a: int) -> bool:
+        return a == 0
 
-    def encode(self, a: Any) -> bytes:
+    def encode(self, a: int) -> bytes:
         octets = bytearray(a.to_bytes(self._size, "big"))
         octets[0] |= _COMPRESSED if a else _IDENTITY
         return bytes(octets)
 
-    def decode(self, data: bytes) -> Any:
+    def decode(self, data: bytes) -> int:
         value = int.from_bytes(bytes([data[0] & 0x1F]) + data[1:], "big")
         if not 0 < value < ORDER or data[0] & 0x60:
             raise PeerError(Reason.POINT_NOT_IN_SUBGROUP)
         return value
 
-    def sum_of_products(self, points: Sequence[Any], scalars: Sequence[int]) -> Any:
+    def sum_of_products(self, points: Sequence[int], scalars: Sequence[int]) -> int:
         return sum(p * k for p, k in zip(points, scalars, strict=True)) % ORDER
 
-    def hash_xmd_sha256(self, message: bytes, dst: bytes) -> Any:
+    def hash_xmd_sha256(self, message: bytes, dst: bytes) -> int:
         octets = hashlib.sha512(len(dst).to_bytes(2, "big") + dst + message).digest()
         return int.from_bytes(octets, "big") % ORDER
 
-    def map_to_curve(self, *u: int) -> Any:
+    def map_to_curve(self, *u: int) -> int:
         return hash(u) % ORDER
 
 

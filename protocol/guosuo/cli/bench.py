@@ -1,9 +1,10 @@
 """`guosuo bench`: what the operations cost on this machine, and how large everything is.
 
 Machines drift and are shared, so every operation is measured between measurements
-of one unit, a 4-term pairing check: milliseconds are this machine's at this moment,
-multiples of the unit can be compared. Samples of all operations come in rounds, for
-the same reason.
+of one unit, a 4-term pairing check, and compared with them by processor time, which
+does not count what other programs did meanwhile. Milliseconds are those of the clock
+on the wall, on this machine at this moment; multiples of the unit can be compared.
+Samples of all operations come in rounds, for the same reason.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -43,17 +45,35 @@ _WARM_UP: Final = 5
 _FILE_WIDTH: Final = 100
 """Columns of the tables where there is no terminal."""
 
+# The processor time of Windows moves in steps of 16 ms, which is no measure of a millisecond.
+_processor = time.perf_counter if sys.platform == "win32" else time.process_time
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One run: seconds by the clock, and of the processor."""
+
+    seconds: float
+    busy: float
+
 
 @dataclass(slots=True)
 class Row:
-    """Samples of one operation, in seconds and in units."""
+    """Samples of one operation: by the clock, in processor time, and in units."""
 
     key: str
     label: str
     items: int = 1
     seconds: list[float] = field(default_factory=list)
+    busy: list[float] = field(default_factory=list)
+    """Processor time of the same samples, in seconds."""
     multiples: list[float] = field(default_factory=list)
-    """Each sample by the mean of the unit right before and right after it."""
+    """`busy` by the mean of the unit's right before and right after."""
+
+    def add(self, sample: Sample) -> None:
+        """One more sample."""
+        self.seconds.append(sample.seconds)
+        self.busy.append(sample.busy)
 
     @property
     def median(self) -> float:
@@ -81,6 +101,7 @@ class Row:
             "max_multiple": round(max(self.multiples), 4),
             "multiple_per_item": round(self.multiple / self.items, 6),
             "samples_ms": [_ms(s) for s in self.seconds],
+            "samples_cpu_ms": [_ms(s) for s in self.busy],
         }
 
 
@@ -187,41 +208,46 @@ def measure(engine: Engine, scale: Scale, rounds: int, notes: Console) -> Result
     result = Result(
         engine, scale, rounds, Row("unit", "one 4-term pairing check"), rows, sent(stage)
     )
-    notes.print(f"{engine.name}: measuring {len(rows)} operations, {rounds} rounds")
     runs = _UNIT_RUNS if engine.native else 1
     _unit_sample(work, _WARM_UP if engine.native else 1)
     with _bar(notes, rounds * len(rows)) as bar, _no_collection():
         for number in range(rounds):
+            if not notes.is_terminal:
+                notes.print(f"{engine.name}: round {number + 1} of {rounds}")
             gc.collect()
             before = _unit_sample(work, runs)
-            result.unit.seconds.append(before)
+            result.unit.add(before)
             for case, row in zip(todo, rows, strict=True):
-                bar.update(bar.task_ids[0], description=f"round {number + 1}: {case.label}")
+                bar.update(bar.task_ids[0], description=case.label)
                 bar.refresh()
                 samples = [_sample(case.prepare()) for _ in range(case.times)]
                 after = _unit_sample(work, runs)
-                result.unit.seconds.append(after)
-                row.seconds += samples
-                row.multiples += [2 * sample / (before + after) for sample in samples]
+                result.unit.add(after)
+                for sample in samples:
+                    row.add(sample)
+                    row.multiples.append(2 * sample.busy / (before.busy + after.busy))
                 before = after
                 bar.advance(bar.task_ids[0])
-    middle = result.unit.median
-    result.unit.multiples = [sample / middle for sample in result.unit.seconds]
+    middle = statistics.median(result.unit.busy)
+    result.unit.multiples = [busy / middle for busy in result.unit.busy]
     result.elapsed = time.perf_counter() - started
     return result
 
 
-def _sample(work: Work) -> float:
-    started = time.perf_counter()
+def _sample(work: Work) -> Sample:
+    busy, seconds = _processor(), time.perf_counter()
     outcome = work()
-    elapsed = time.perf_counter() - started
+    sample = Sample(time.perf_counter() - seconds, _processor() - busy)
     if outcome is False:
         raise CallerError(Reason.STATE, "an operation failed while it was measured")
-    return elapsed
+    return sample
 
 
-def _unit_sample(work: Work, runs: int) -> float:
-    return statistics.median(_sample(work) for _ in range(runs))
+def _unit_sample(work: Work, runs: int) -> Sample:
+    samples = [_sample(work) for _ in range(runs)]
+    return Sample(
+        statistics.median(s.seconds for s in samples), statistics.median(s.busy for s in samples)
+    )
 
 
 @contextmanager
@@ -264,7 +290,7 @@ def quartiles(row: Row) -> tuple[float, float]:
 def _times(result: Result) -> Table:
     table = _table(result.engine.name, "operation")
     for heading in ("ms", "each", "× check", "each", "min ms", "max ms"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in (result.unit, *result.rows):
         many = row.items > 1
         table.add_row(
@@ -280,7 +306,9 @@ def _times(result: Result) -> Table:
 
 
 def _table(title: str, first: str) -> Table:
-    table = Table(title=f"\n{title}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=f"\n{title}", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
     table.add_column(first, no_wrap=True)
     return table
 
@@ -290,12 +318,12 @@ def _summary(result: Result) -> str:
     large = result.scale
     samples = sorted({len(row.seconds) for row in result.rows})
     return (
-        f"Bucket of {large.slots:,}, batch of {large.batch:,}; "
-        f"{' or '.join(map(str, samples))} samples of each operation in {result.rounds} round(s),\n"
-        f"{result.elapsed:.0f} s in all. ms: median. checks: median of the multiples of one check, "
-        "measured right\nbefore and right after. The check, measured "
-        f"{len(result.unit.seconds)} times: half of them within {_digits(low * 1000)} "
-        f"to {_digits(high * 1000)} ms."
+        f"Bucket of {large.slots:,}, batch of {large.batch:,}; {result.rounds} round(s) with "
+        f"{' or '.join(map(str, samples))} samples of each, {result.elapsed:.0f} s in all.\n"
+        "ms: the median by the clock. × check: the median of multiples, in processor\n"
+        "time, of the 4-term pairing check measured right before and right after. Half\n"
+        f"of the {len(result.unit.seconds)} measurements of the check lie within "
+        f"{_digits(low * 1000)} to {_digits(high * 1000)} ms."
     )
 
 
@@ -345,7 +373,8 @@ def _ms(seconds: float) -> float:
 
 
 def _digits(number: float) -> str:
-    """Three significant digits, without an exponent."""
-    if number >= 100:  # noqa: PLR2004 - three digits before the point
-        return f"{number:,.0f}"
-    return f"{number:.{2 if number < 10 else 1}f}" if number >= 1 else f"{number:.3f}"  # noqa: PLR2004
+    """About three significant digits, without an exponent."""
+    for least, form in ((100, ",.0f"), (10, ".1f"), (1, ".2f"), (0.01, ".3f")):
+        if number >= least:
+            return format(number, form)
+    return f"{number:.4f}"

@@ -107,24 +107,29 @@ def _enrolment(stage: Stage) -> Iterator[Case]:
         answer = stage.answer_to(stage.request_of(wallet))
         return lambda: isinstance(wallet.conclude(answer, stage.view), HeldSlot)
 
-    yield Case("enrol.request", "enrol: wallet's request", request)
-    yield Case("enrol.issue", "enrol: issuer's check and grant", issue)
-    yield Case("enrol.conclude", "enrol: wallet's check of grant", conclude)
+    yield Case("enrol.request", "enrol: wallet requests", request)
+    yield Case("enrol.issue", "enrol: issuer checks, grants", issue)
+    yield Case("enrol.conclude", "enrol: wallet checks grant", conclude)
 
 
 def _renewals(stage: Stage) -> Iterator[Case]:
     key = stage.issuers[HOME].state.keys[stage.published.id]
     item = stage.to_renew()[0]
+
+    def refresh() -> Work:
+        stage.forget_renewal()
+        return stage.refresh
+
     yield _same(
         "refresh.renew",
-        "refresh: issuer renews one slot",
+        "refresh: issuer renews a slot",
         lambda: renew(stage.scheme, key, item.slot, item.commitment, item.slot_key, item.evidence),
     )
-    yield _same("refresh.wallet", "refresh: wallet, with check", stage.refresh)
+    yield Case("refresh.wallet", "refresh: wallet, with check", refresh)
     index = stage.large_board()
     yield _same(
         "refresh.index",
-        f"refresh: index of {stage.scale.buckets:,} buckets",
+        f"refresh: index, {stage.scale.buckets:,} buckets",
         lambda: Board.decode(index),
         stage.scale.buckets,
         1,
@@ -228,6 +233,15 @@ def _tables(stage: Stage) -> Iterator[Case]:
             entropy=draw,
         )
 
+    def whole() -> Work:
+        book = stage.book()
+        return lambda: stage.bundle_from(book)
+
+    def next_list() -> Work:
+        book = stage.book()
+        stage.bundle_from(book, EPOCH)
+        return lambda: stage.bundle_from(book)
+
     yield _same(
         "table.compile",
         f"table: compile to {count:,} values",
@@ -243,7 +257,8 @@ def _tables(stage: Stage) -> Iterator[Case]:
         count,
         1,
     )
-    yield _same("bundle.audit", "bundle: audit of all of it", stage.audited_bundle, 1, 1)
+    yield Case("bundle.audit", "bundle: audit of all of it", whole, times=1)
+    yield Case("bundle.next", "bundle: the next list only", next_list, times=1)
 
 
 def _buckets(stage: Stage) -> Iterator[Case]:
@@ -262,8 +277,8 @@ def _buckets(stage: Stage) -> Iterator[Case]:
             stage.scheme, key.id, key.public, 0, size, commitments, frozenset(commitments), bucket
         )
 
-    yield _same("bucket.build", f"bucket: build {size:,} with proof", build, size, 1)
-    yield _same("bucket.audit", f"bucket: audit {size:,} with proof", audit, size, 1)
+    yield _same("bucket.build", f"bucket: build {size:,} + proof", build, size, 1)
+    yield _same("bucket.audit", f"bucket: audit {size:,} + proof", audit, size, 1)
     yield _same(
         "key.prove",
         "epoch key: prove possession",

@@ -39,7 +39,7 @@ from guosuo.presentation.frame import Frame
 from guosuo.presentation.proof import Holding
 from guosuo.presentation.setting import Mode, Setting
 from guosuo.roles.auditor import Auditor
-from guosuo.roles.bundle import GateBundle, audit_bundle, default_min_regions
+from guosuo.roles.bundle import BundleBook, GateBundle, default_min_regions
 from guosuo.roles.checkpoint import Checkpoint, CheckpointState
 from guosuo.roles.enrolment import Answer, EnrolRequest, RefusalCode
 from guosuo.roles.gate import SCOPE, GateAuthority, GateState
@@ -131,7 +131,7 @@ class Stage:
         self.slot = held.slot
         self._turn(EPOCH + 1)
         self.refresh()
-        self.bundle = self.audited_bundle()
+        self.bundle = self.bundle_from(self.book())
         self.setting = Setting(
             self.scheme,
             self.bundle.part,
@@ -213,22 +213,22 @@ class Stage:
         person = self.entropy.octets(16)
         return self.issuers[HOME].enrol(request, person, self.fact, self.now, self.entropy)
 
+    def forget_renewal(self) -> None:
+        """Take the newest renewal away, as a wallet that has one is content with a bad one."""
+        self.wallet.state.slots[HOME, self.slot].renewals.pop(self.published.id, None)
+
     def refresh(self) -> bool:
         """The traveller's renewal from the board."""
         found = self.wallet.refresh(HOME, self.slot, self.published, self.fetch)
         return found is Refreshed.RENEWED
 
-    def audited_bundle(self) -> GateBundle:
-        """Everything a wallet audits before it shows anything at the gate."""
-        return audit_bundle(
-            self.view,
-            GATE,
-            POLICY,
-            epoch=self.clock.shown_epoch(self.now),
-            now=self.now,
-            fetch=self.fetch,
-            entropy=self.entropy,
-        )
+    def bundle_from(self, book: BundleBook, epoch: int = EPOCH + 1) -> GateBundle:
+        """What a wallet audits, as far as its book has not, before it shows anything."""
+        return book.get(GATE, POLICY, epoch=epoch, now=self.now, entropy=self.entropy)
+
+    def book(self) -> BundleBook:
+        """A book of audited bundles with nothing in it."""
+        return BundleBook(self.view, self.fetch)
 
     def show(self, wallet: Wallet) -> Frame:
         """A show at the gate."""

@@ -1,29 +1,57 @@
 """The `guosuo` command: parts, exit codes, and errors that say what to do.
 
-Exit codes: 0 done; 1 a check failed or a show was not accepted; 2 misuse; 3 input
-from outside was refused; 130 interrupted.
+Exit codes:
+
+    0    done; a show was accepted
+    1    a check failed: a show was not satisfied, an enrolment refused, a slot not renewed
+    2    misuse: a wrong option, a missing file, something that is not due
+    3    input from outside was refused: altered, from another federation, not readable
+    4    a checkpoint cannot decide
+    130  interrupted
+
+Every error is one line on the error channel; under `--json` it is also the document
+`{"error": {"reason", "message", "exit_code"}}` on standard output.
 """
 
 from __future__ import annotations
 
+import io
+import json
 import sys
+from collections.abc import Callable, Sequence
 
-import click
 import typer
 from rich.console import Console
 
 from guosuo import __version__
+from guosuo.cli import checkpoint, region, wallet
+from guosuo.cli.bench import bench
+from guosuo.cli.common import printable
 from guosuo.cli.demo_command import demo
-from guosuo.errors import CallerError, GuosuoError, PeerError
+from guosuo.cli.examples import examples
+from guosuo.cli.selftest import selftest
+from guosuo.errors import CallerError, GuosuoError, PeerError, Reason
+
+FAILED, MISUSE, REFUSED, INTERRUPTED = 1, 2, 3, 130
 
 app = typer.Typer(
     name="guosuo",
     help="Verification of health credentials across regions: a checkpoint learns one verdict.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
 app.command("demo")(demo)
+app.command("examples", epilog="Example: guosuo examples try")(examples)
+app.command("selftest")(selftest)
+app.command("bench")(bench)
+app.add_typer(region.app, name="region")
+app.add_typer(wallet.app, name="wallet")
+app.add_typer(checkpoint.app, name="checkpoint")
+
+_NOT_SHOWN = {Reason.NOT_ACCEPTED_THERE, Reason.NO_CREDENTIAL}
+"""The caller's errors that are an outcome rather than a misuse."""
 
 
 @app.callback(invoke_without_command=True)
@@ -38,27 +66,57 @@ def about(
 
 def main() -> None:
     """Entry point of the console script."""
-    console = Console(stderr=True)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal without Chinese letters shows question marks, not a traceback.
+            stream.reconfigure(errors="replace")
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; the exit code. Whatever was wrong has been said."""
+
+    def fail(code: int, reason: str, text: str) -> int:
+        if "--json" in arguments:
+            error = {"reason": reason, "message": text, "exit_code": code}
+            typer.echo(json.dumps({"error": error}, ensure_ascii=False))
+        console = Console(stderr=True, soft_wrap=True)
+        console.print("guosuo:", style="red", end=" ")
+        console.print(printable(text), markup=False, highlight=False)
+        return code
+
+    return _guarded(lambda: app(list(arguments), standalone_mode=False), fail)
+
+
+def _guarded(work: Callable[[], object], fail: Callable[[int, str, str], int]) -> int:
     try:
-        code = app(standalone_mode=False)
-    except click.exceptions.Abort:
-        code = _fail(console, "interrupted", 130)
-    except KeyboardInterrupt:
-        code = _fail(console, "interrupted", 130)
-    except click.ClickException as error:
-        error.show()
-        code = 2
+        code = work()
+    except (typer.Abort, KeyboardInterrupt):
+        return fail(INTERRUPTED, "interrupted", "interrupted")
+    except typer.TyperException as error:
+        # Without arguments the help was printed, and there is nothing more to say.
+        return fail(MISUSE, "usage", _usage(error)) if error.format_message() else MISUSE
     except CallerError as error:
-        code = _fail(console, _words(error), 2)
+        code = FAILED if error.reason in _NOT_SHOWN else MISUSE
+        return fail(code, error.reason.value, _words(error))
     except PeerError as error:
-        code = _fail(console, _words(error), 3)
-    sys.exit(code or 0)
+        return fail(REFUSED, error.reason.value, _words(error))
+    except OSError as error:
+        return fail(MISUSE, "system", _system(error))
+    return code if isinstance(code, int) else 0
 
 
 def _words(error: GuosuoError) -> str:
-    return f"{error.hint or 'refused'} ({error.reason.value})"
+    hint = error.hint or "what was read was refused: it is damaged, or not what it should be"
+    return f"{hint} ({error.reason.value})"
 
 
-def _fail(console: Console, text: str, code: int) -> int:
-    console.print(f"[red]guosuo:[/red] {text}", highlight=False)
-    return code
+def _usage(error: typer.TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    text = error.format_message().rstrip(".")
+    return f"{text}; see {context.command_path} --help" if context else text
+
+
+def _system(error: OSError) -> str:
+    place = f": {error.filename}" if error.filename else ""
+    return f"cannot read or write{place} ({(error.strerror or 'system error').lower()})"

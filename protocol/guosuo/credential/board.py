@@ -47,7 +47,7 @@ class SlotToRenew:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """Octets of one bucket and its renewal proof (empty if no slot is present)."""
+    """Octets of one bucket and its proof, empty if no slot is present (GS-EPOCH-5)."""
 
     data: bytes
     proof: bytes
@@ -115,11 +115,12 @@ def audit_bucket(
     active: frozenset[int],
     bucket: Bucket,
 ) -> None:
-    """Check presence and the renewal proof of one bucket.
+    """Check presence and the renewal proof of one bucket (GS-EPOCH-6).
 
     `active`: slots of the range that must be present, as recomputed by the auditor
     from the allotments and the orders. Raises `PeerError(BOARD)` for presence or
-    encoding, `PeerError(RENEWAL_PROOF)` for the proof.
+    size, the decoder's own reason for a malformed A, e or M, `PeerError(RENEWAL_PROOF)`
+    for the proof.
     """
     if len(bucket.data) != size * SIGNATURE_SIZE:
         raise PeerError(Reason.BOARD)

@@ -3,7 +3,7 @@
 Enrolment shows C and R = s·E with one proof for both, bound to the node's nonce:
 who copies a commitment cannot enrol it, and all slots of a person share one s.
 An appeal, a challenge, leaving or self-suspension is the same knowledge of the
-opening of C under another tag; no region can forge it and it links to no show.
+opening of C under another tag (GS-CRED-9); no region can forge it and it links to no show.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def check_enrolment(
     record: G1,
     proof: bytes,
 ) -> None:
-    """`PeerError(PROOF)` unless C and R open to one s, now and for this evidence.
+    """`PeerError(PROOF)` unless C and R open to one s, for this evidence (GS-ENROL-2).
 
     R at the identity (s = 0) was refused when R was decoded.
     """

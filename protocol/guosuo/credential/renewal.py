@@ -24,7 +24,7 @@ SLOT_KEY_SIZE = 32
 
 
 def blind_scalar(scheme: Scheme, key_id: KeyId, slot_key: bytes, evidence: int) -> Scalar:
-    """u_t. With v_t in its input, one revision signed twice says nothing either."""
+    """u_t. With v_t in it, one revision signed twice says nothing either (GS-CRED-7)."""
     return scheme.api.scalar(Tag.REBLIND, slot_key, list(key_id.items(scheme.federation)), evidence)
 
 
@@ -53,7 +53,7 @@ def check_renewal(
     evidence: int,
     signature: Signature,
 ) -> None:
-    """The wallet's check of its renewal, two pairings; `PeerError(SIGNATURE)`."""
+    """The wallet's check of its renewal, two pairings; `PeerError(SIGNATURE)` (GS-CRED-8)."""
     blind = blind_scalar(scheme, key_id, slot_key, evidence)
     message = scheme.message(commitment, evidence, blind)
     check_signature(scheme.suite, public, signature, message)

@@ -4,7 +4,7 @@ The ZCash format for BLS12-381 (draft-irtf-cfrg-pairing-friendly-curves, Appendi
 C): the three highest bits of the first octet say *compressed*, *infinity* and
 *larger y*; coordinates are big-endian, and of Fp2 the coefficient of the
 imaginary unit comes first. Of everything an octet string can be, exactly one
-encodes a given point here. Engines differ in what they forgive (the decoder of
+encodes a given point here (GS-CURVE-1). Engines differ in what they forgive (the decoder of
 `py_arkworks_bls12381` 0.5.0 accepts eight malformed encodings), so form is
 judged once, in this module, and an engine is only asked about the curve.
 
@@ -102,7 +102,7 @@ def refuse_point(data: bytes) -> NoReturn:
     """Refuse well-formed compressed octets that an engine found to be no point.
 
     Raises `PeerError`, POINT_NOT_ON_CURVE or POINT_NOT_IN_SUBGROUP, decided here
-    from x alone so that the reason never depends on the engine.
+    from x alone so that the reason never depends on the engine (GS-CURVE-5).
     """
     on_curve = _is_square(_right_side(_element(_unflagged(data))))
     raise PeerError(Reason.POINT_NOT_IN_SUBGROUP if on_curve else Reason.POINT_NOT_ON_CURVE)

@@ -15,7 +15,7 @@ class Entropy:
 
     Raises `CallerError(RANDOMNESS)` when the source returns too little, or one
     and the same octet 16 times or more in a row: a stuck source must stop the
-    protocol, not weaken it.
+    protocol, not weaken it (GS-SUITE-5).
     """
 
     __slots__ = ("_source",)

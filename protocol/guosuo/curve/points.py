@@ -198,7 +198,7 @@ class Engine(ABC):
         """Strictly read 48 compressed bytes: canonical, on the curve, in the subgroup.
 
         Raises `PeerError`. The identity is refused unless `allow_identity`, which
-        only test vectors of other projects need.
+        only test vectors of other projects need (GS-CURVE-2, 3).
         """
         if encoding.check_compressed(data, self.raw1.size, allow_identity=allow_identity):
             return self.g1_identity

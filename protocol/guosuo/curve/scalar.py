@@ -29,7 +29,7 @@ class Scalar:
 
     @classmethod
     def decode(cls, data: bytes) -> Scalar:
-        """Read 32 big-endian bytes in [1, r − 1]; `PeerError` otherwise."""
+        """Read 32 big-endian bytes in [1, r − 1]; `PeerError` otherwise (GS-CURVE-4)."""
         n = int.from_bytes(data, "big")
         if len(data) != SCALAR_SIZE or not 0 < n < ORDER:
             raise PeerError(Reason.SCALAR_RANGE)

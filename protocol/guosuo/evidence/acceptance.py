@@ -104,7 +104,7 @@ def accepted_values(clauses: Sequence[Clause], *, life_seconds: int) -> tuple[in
     A pair of classes is in it only if the rule accepts each class from the first
     to the second, by one clause or by several in turn, and if an age can pass from the
     one to the other within `life_seconds`, the length of [start, end) in
-    `value_at`. A deterministic function of the set of clauses. Raises
+    `value_at`. A deterministic function of the set of clauses (GS-POLICY-2). Raises
     `CallerError(ARGUMENT)` for more than `MAX_CLAUSES`, more than `MAX_VALUES`, or a
     life shorter than a second.
     """

@@ -157,7 +157,7 @@ class VerifiedDcc(Private):
 
 
 def verify(text: str, anchors: TrustAnchors, *, now: int) -> VerifiedDcc:
-    """Read and verify the text of a QR code as of `now` (Unix seconds).
+    """Read and verify the text of a QR code as of `now`, Unix seconds (GS-EVID-7).
 
     Raises `PeerError` with the reason of the first step that fails:
 

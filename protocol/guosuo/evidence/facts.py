@@ -60,7 +60,7 @@ DOSE_PATTERNS: Final = tuple(
 
 
 def dose_pattern(doses: int, series: int) -> tuple[int, int]:
-    """(doses, series) with both counted only as far as rules look.
+    """(doses, series) with both counted only as far as rules look (GS-EVID-5).
 
     Exact afterwards: "at least n doses" for n up to `MAX_DOSES`, and whether the
     series is complete. Raises `CallerError(ARGUMENT)` below 1.
@@ -110,7 +110,7 @@ class EvidenceFact(Private):
 
 
 def fact_from_dcc(document: VerifiedDcc) -> EvidenceFact:
-    """The fact that a verified certificate proves.
+    """The fact that a verified certificate proves (GS-EVID-6).
 
     Raises `PeerError(EVIDENCE)` for another disease, and for a test whose result
     is anything but negative: a positive test proves nothing a gate accepts.

@@ -5,7 +5,7 @@ heads longer than needed and floats are common, so `guosuo.wire.cbor` would
 refuse them. A general decoder goes too far the other way: from a tag it builds
 dates, regular expressions, shared references or numbers of any size.
 This reader takes each well-formed encoding (RFC 8949 section 3) of the types a
-certificate is made of and hands tags through as `Tagged`.
+certificate is made of and hands tags through as `Tagged` (GS-EVID-8).
 """
 
 from __future__ import annotations

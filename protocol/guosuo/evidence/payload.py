@@ -142,7 +142,7 @@ Entry = Vaccination | Test | Recovery
 
 
 def read_payload(item: Item) -> tuple[Person, Entry]:
-    """The person and the one entry of a decoded payload (claim -260/1).
+    """The person and the one entry of a decoded payload, claim -260/1 (GS-EVID-9).
 
     Schema versions before 1.3 allowed several entries; a credential carries one
     piece of evidence and nothing would say which, so they are refused like none.

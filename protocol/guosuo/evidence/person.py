@@ -34,7 +34,7 @@ class PersonCheck(Protocol):
 
 
 def check_holder(identified: Identified, document: VerifiedDcc) -> None:
-    """`PeerError(PERSON_MISMATCH)` unless the evidence names the authenticated person.
+    """`PeerError(PERSON_MISMATCH)` unless the evidence names this person (GS-ENROL-8).
 
     Transliterated names (ICAO 9303) and the birth date must be equal; a birth date
     missing on either side is not equal to anything.

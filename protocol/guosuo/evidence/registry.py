@@ -1,7 +1,7 @@
 """Registry of kinds of evidence and of products (vaccines, tests).
 
 A product's code is part of the evidence integer, so the table is append-only:
-a code is never changed, reused or removed. New rows go to the end.
+a code is never changed, reused or removed. New rows go to the end (GS-EVID-4).
 Vaccine names are the EU value set `vaccine-medicinal-product`, test types the
 LOINC codes of the value set `test-type`.
 """

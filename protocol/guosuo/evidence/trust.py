@@ -93,7 +93,7 @@ class TrustAnchors:
     """A closed set of anchors, found by key identifier.
 
     Test anchors are refused with `CallerError(STATE)` unless `allow_test` is
-    given: a production node that is handed a demo list does not start.
+    given: a production node that is handed a demo list does not start (GS-EVID-10).
     """
 
     __slots__ = ("_by_kid",)

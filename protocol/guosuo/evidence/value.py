@@ -1,4 +1,4 @@
-"""The evidence integer: message 2 of a credential, and an entry of policy tables.
+"""The evidence integer: message 2 of a credential, entry of policy tables (GS-EVID-1).
 
     bits   63–60  59–56  55–40    39–32  31–24   23–16        15–8       7–0
            layout kind   product  doses  series  class_start  class_end  zero
@@ -35,7 +35,7 @@ BREAKPOINT_HOURS: Final = (
 """Ages at which some rule changes its mind, in hours; limits of clauses must be among them.
 
 Those of the production rules of January and June 2022. The list belongs to the
-layout: another list is another layout, because classes are numbered by it.
+layout: another list is another one, because classes are numbered by it (GS-EVID-2).
 """
 
 _BREAKPOINTS: Final = tuple(hours * SECONDS_PER_HOUR for hours in BREAKPOINT_HOURS)
@@ -132,7 +132,7 @@ def unpack(value: int) -> EvidenceValue:
 
 
 def value_at(fact: EvidenceFact, *, start: int, end: int) -> int:
-    """The evidence integer of `fact` for an epoch, as every node and wallet computes it.
+    """The evidence integer of `fact` for an epoch, the same everywhere (GS-EVID-3).
 
     `start` is the first second of the epoch, `end` the first second after the
     key's listing life (Unix seconds): lists are valid in [start, end), so the

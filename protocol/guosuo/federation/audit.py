@@ -73,8 +73,8 @@ def audit_epoch(
             published.public,
             ref.first,
             size,
-            {slot: c for slot, c in commitments.items() if slot in inside},
-            frozenset(slot for slot in active if slot in inside),
+            {slot: commitments[slot] for slot in inside if slot in commitments},
+            frozenset(slot for slot in inside if slot in active),
             bucket,
         )
     return AuditedEpoch(published, len(active), commitments)

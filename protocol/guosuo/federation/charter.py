@@ -72,7 +72,7 @@ class Parameters(Message):
 
 @message
 class Charter(Message):
-    """One version of a federation's constitution."""
+    """One version of a federation's constitution (GS-REC-5)."""
 
     version: Annotated[int, Range(1, 1 << 20)]
     environment: Environment
@@ -144,7 +144,7 @@ def sign_charter(
 
 
 def open_charter(data: bytes, suite: Suite) -> Federation:
-    """Check a first charter and derive the federation; `PeerError(CHARTER)`.
+    """Check a first charter and derive the federation; `PeerError(CHARTER)` (GS-REC-6).
 
     The identifier is the hash of these octets, so a reader who pins the
     identifier pins members, keys, parameters and environment.

@@ -2,7 +2,7 @@
 
 All times are Unix seconds and come in as arguments. Epoch t covers
 [t_0 + t·E, t_0 + (t + 1)·E). The list of epoch t holds the admitted keys of t
-and t − 1 and is valid [T, T + 2E); so a key lives 3E.
+and t − 1 and is valid [T, T + 2E); so a key lives 3E (GS-EPOCH-1).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The bodies of `list-part` and `policy` entries are the octets of a `ListPart` and
 a `PolicyPart` themselves, so that their hash in transcripts is the hash of what
-was logged.
+was logged (GS-REC-8).
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from guosuo.wire.schema import G2Bytes, Hash, Message, Range, Size, message
 ALLOTMENT_SIZE = 8 + 48
 MAX_BUCKETS = 1 << 14
 _MAX_STATUS = 1 << 24
+MAX_SLOTS = 8 * _MAX_STATUS
+"""Slot numbers end here: a status list is an array over them, and must stay readable."""
 
 
 @message
@@ -89,7 +91,7 @@ class OrderReason(StrEnum):
 
 @message
 class OrderEntry(Message):
-    """A status change; the exact reason is committed to, not shown."""
+    """A status change; the exact reason is committed to, not shown (GS-REC-7)."""
 
     action: Action
     slots: Annotated[tuple[Slot, ...], Size(1, 1024)]
@@ -145,19 +147,19 @@ def epoch_public(scheme: Scheme, entry: EpochEntry) -> G2:
 
 
 def encode_allotment(slots: Mapping[int, G1]) -> bytes:
-    """Newly allotted slots with their commitments, ascending: 8 + 48 octets each."""
+    """Newly allotted slots with their C, ascending: 8 + 48 octets each (GS-REC-10)."""
     return b"".join(slot.to_bytes(8, "big") + slots[slot].encode() for slot in sorted(slots))
 
 
 def decode_allotment(scheme: Scheme, data: bytes) -> dict[int, G1]:
-    """Strict: ascending, no slot twice, every C in the subgroup."""
+    """Strict: ascending, no slot twice, below `MAX_SLOTS`, every C in the subgroup."""
     if len(data) % ALLOTMENT_SIZE:
         raise PeerError(Reason.ALLOTMENT)
     out: dict[int, G1] = {}
     last = -1
     for i in range(0, len(data), ALLOTMENT_SIZE):
         slot = int.from_bytes(data[i : i + 8], "big")
-        if slot <= last:
+        if not last < slot < MAX_SLOTS:
             raise PeerError(Reason.ALLOTMENT)
         last = slot
         out[slot] = scheme.engine.decode_g1(data[i + 8 : i + ALLOTMENT_SIZE])
@@ -178,12 +180,12 @@ def encode_status_list(bits: bytes) -> bytes:
 
 
 def decode_status_list(data: bytes) -> bytes:
-    """The bit array of a one-bit status list; bounded; `PeerError(STATUS_LIST)`."""
+    """The bits of a status list; bounded; `PeerError(STATUS_LIST)` (GS-REC-11)."""
     value = cbor.decode(data, max_size=_MAX_STATUS)
-    if not isinstance(value, dict) or value.keys() != {"bits", "lst"} or value["bits"] != 1:
+    if not isinstance(value, dict) or value.keys() != {"bits", "lst"}:
         raise PeerError(Reason.STATUS_LIST)
-    packed = value["lst"]
-    if not isinstance(packed, bytes):
+    bits_each, packed = value["bits"], value["lst"]
+    if type(bits_each) is not int or bits_each != 1 or not isinstance(packed, bytes):
         raise PeerError(Reason.STATUS_LIST)
     inflater = zlib.decompressobj()
     try:

@@ -16,7 +16,7 @@ from typing import Annotated, TypeAlias
 import nacl.exceptions
 import nacl.signing
 
-from guosuo.errors import PeerError, Reason
+from guosuo.errors import CallerError, PeerError, Reason
 from guosuo.federation.ids import Ed25519Key, Region
 from guosuo.wire import cbor
 from guosuo.wire.schema import Hash, Message, Size, message
@@ -30,7 +30,7 @@ GENESIS = bytes(32)
 
 
 class Kind(StrEnum):
-    """What a signed record is (closed list); part of what is signed."""
+    """What a signed record is (closed list); part of what is signed (GS-REC-2)."""
 
     CHARTER = "charter"
     EPOCH = "epoch"
@@ -68,7 +68,7 @@ def digest(data: bytes) -> bytes:
 
 
 def sign(key: nacl.signing.SigningKey, federation: bytes, kind: Kind, payload: bytes) -> bytes:
-    """A COSE_Sign1 over `payload`, bound to its kind and its federation."""
+    """A COSE_Sign1 over `payload`, bound to its kind and its federation (GS-REC-1)."""
     protected = _protected(kind)
     signature = key.sign(_structure(protected, federation, payload)).signature
     return cbor.encode([protected, {}, payload, signature])
@@ -134,7 +134,7 @@ FetchBlob: TypeAlias = Callable[[bytes], bytes]
 
 
 def fetch_checked(fetch: FetchBlob, name: bytes) -> bytes:
-    """A blob that really has the hash it is named by."""
+    """A blob that really has the hash it is named by (GS-REC-9)."""
     data = fetch(name)
     if digest(data) != name:
         raise PeerError(Reason.RECORD_MISSING)
@@ -156,9 +156,14 @@ class LogWriter:
         return f"LogWriter(region={self.region!r}, index={self.index})"
 
     def append(self, kind: Kind, body: bytes) -> bytes:
-        """The next entry, to be published before another one is made."""
+        """The next entry, to be published before another one is made.
+
+        `CallerError(ARGUMENT)` for one that no reader would take; the log stays as it is.
+        """
         entry = LogEntry(region=self.region, index=self.index, previous=self.previous, body=body)
         signed = sign(self.key, self.federation, kind, entry.encode())
+        if len(signed) > MAX_ENTRY:
+            raise CallerError(Reason.ARGUMENT, "a log entry of more than 16 kB")
         self.index, self.previous = self.index + 1, digest(signed)
         return signed
 

@@ -98,7 +98,7 @@ class ListSecret:
 
     @classmethod
     def draw(cls, entropy: Entropy) -> ListSecret:
-        """Fresh and independent, for one version only."""
+        """Fresh and independent, for one version only (GS-LIST-1)."""
         return cls(entropy.scalar(), entropy.scalar())
 
 
@@ -136,7 +136,7 @@ def make_part(
     not_after: int,
     entropy: Entropy,
 ) -> ListPart:
-    """The public part; needs no key list, so parts can be made many epochs ahead."""
+    """The public part; needs no key list, so can be made many epochs ahead (GS-LIST-2)."""
     a1, c1 = scheme.list_base * secret.a, scheme.list_base * (secret.a * secret.b)
     context = _context(scheme, (region, scope, epoch, revision, not_before, not_after), a1, c1)
     proof = prove(
@@ -162,7 +162,7 @@ def make_part(
 
 
 def check_part(scheme: Scheme, data: bytes) -> CheckedPart:
-    """Decode and check one list part; `PeerError` with the reason.
+    """Decode and check one list part; `PeerError` with the reason (GS-LIST-3).
 
     A1 and C1 at the identity are refused by decoding: with them any W' passes.
     """
@@ -197,7 +197,7 @@ def make_keys(
     keys: Sequence[tuple[KeyId, G2]],
     absent: Sequence[Absence] = (),
 ) -> ListKeys:
-    """The wallets' part: S and T_i for each admitted (key name, W_i)."""
+    """The wallets' part: S and T_i for each admitted (key name, W_i) (GS-LIST-4)."""
     shift = scheme.p2 * secret.b
     listed = [
         ListedKey(
@@ -223,7 +223,7 @@ def audit_keys(
     publics: dict[KeyId, G2],
     entropy: Entropy,
 ) -> CheckedKeys:
-    """The wallet's audit of S and every T_i against the regions' own keys W_i.
+    """The wallet's audit of S and every T_i against the regions' own keys (GS-LIST-6).
 
         e(G_L, S) = e(A1, P2)
         e(G_L, Σ d_i·T_i) = e(A1, Σ d_i·W_i) · e((Σ d_i)·C1, P2)

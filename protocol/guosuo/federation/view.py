@@ -2,7 +2,7 @@
 
 `FederationView.append` takes the signed entries of each region in order. A broken
 signature or chain is refused as a whole; an entry that parses but does not conform
-is void: it changes nothing, is kept with its reason and index, and stops nothing.
+is void: it changes nothing, is kept with reason and index, and stops nothing (GS-REC-4).
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ class RegionView:
     suspended: set[int] = field(default_factory=set)
     retired: set[int] = field(default_factory=set)
     parts: dict[bytes, CheckedPart] = field(default_factory=dict)
-    """List parts by hash."""
+    """List parts by hash; the first part of a version counts."""
+    drawn: set[tuple[int, int]] = field(default_factory=set)
+    """(epoch, revision) of the parts."""
     lists: dict[tuple[int, int], ListEntry] = field(default_factory=dict)
     """List versions by (epoch, revision); the first entry of a version counts."""
     policies: dict[tuple[str, int], CheckedPolicy] = field(default_factory=dict)
@@ -98,7 +100,7 @@ class FederationView:
         return self.regions[region]
 
     def append(self, region: str, data: bytes) -> Kind:
-        """Verify and take in the next entry of a region's log; its kind.
+        """Verify and take in the next entry of a region's log; its kind (GS-REC-3).
 
         Raises `PeerError` if it is not the next signed entry of that region.
         """
@@ -128,11 +130,15 @@ class FederationView:
             case Kind.LIST_PART:
                 part = check_part(scheme, body)
                 window = self.federation.clock.list_window(part.part.epoch)
+                version = (part.part.epoch, part.part.revision)
                 if part.part.region != view.region or window != (
                     part.part.not_before,
                     part.part.not_after,
                 ):
                     raise PeerError(Reason.LIST_PART)
+                if version in view.drawn:
+                    raise PeerError(Reason.LIST_PART)
+                view.drawn.add(version)
                 view.parts[part.digest] = part
             case Kind.LIST:
                 _apply_list(view, ListEntry.decode(body))
@@ -199,7 +205,7 @@ def _apply_order(view: RegionView, order: OrderEntry) -> None:
 
 
 def _apply_list(view: RegionView, entry: ListEntry) -> None:
-    """One list per (epoch, revision), under a part that was logged before it."""
+    """One list per (epoch, revision), under a part logged before it (GS-LIST-9)."""
     part = view.parts.get(entry.part)
     if part is None:
         raise PeerError(Reason.NOT_PUBLISHED)

@@ -17,7 +17,7 @@ from typing import IO
 from guosuo.errors import CallerError, Reason
 from guosuo.host.files import PRIVATE
 
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 5
 """How long a command waits for another one; none takes long once it has its inputs."""
 
 _PAUSE_SECONDS = 0.05
@@ -36,23 +36,23 @@ else:
 
 
 @contextmanager
-def exclusive(path: Path, *, patience: float = PATIENCE_SECONDS) -> Iterator[None]:
+def exclusive(path: Path) -> Iterator[None]:
     """Hold the lock of the file at `path`, which need not exist, while the body runs.
 
-    `CallerError(STATE)` if another program still holds it after `patience` seconds.
+    `CallerError(STATE)` if another program still holds it after `PATIENCE_SECONDS`.
     `OSError` as from any writing: whoever cannot write beside the file cannot save it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name(f".{path.name}.lock")
     lock.touch(mode=PRIVATE)
     with lock.open("rb+") as file:
-        _wait(file, patience)
+        _wait(file)
         # Closing the file lets the lock go.
         yield
 
 
-def _wait(file: IO[bytes], patience: float) -> None:
-    deadline = time.monotonic() + patience
+def _wait(file: IO[bytes]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
             _take(file)

@@ -19,6 +19,8 @@ ends later than it knows.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar, Final
@@ -33,6 +35,7 @@ from guosuo.federation.ids import Instant
 from guosuo.federation.records import Append, Effect, Effects, Kind, LogWriter, PutBlob, digest
 from guosuo.host import vault
 from guosuo.host.directory import FederationDirectory, Publication, RegionDirectory
+from guosuo.host.lock import exclusive
 from guosuo.roles.enrolment import Answer, EnrolRequest, RefusalCode
 from guosuo.roles.gate import GateAuthority
 from guosuo.roles.issuer import OFFER_SECONDS, Issuer
@@ -108,6 +111,7 @@ class RegionVault:
 
     def save(self, stored: StoredRegion) -> None:
         """Save, and see to it that what is written later is not on the disk earlier."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         vault.save(self.path, REGION_KIND, stored.encode(), self.secret, self.entropy)
         _sync_folder(self.path.parent)
 
@@ -253,6 +257,22 @@ class RegionHost:
         answer = self.issuer.refuse(request.nonce, code, now)
         self.save()
         return answer
+
+
+@contextmanager
+def at_work(
+    federation: FederationDirectory, region: str, secret: vault.Secret, entropy: Entropy
+) -> Iterator[RegionHost]:
+    """`RegionHost.load`, and nobody else does until the body is through.
+
+    `CallerError(STORE_MISSING)` where only the region's public files are.
+    """
+    federation.federation.member(region)
+    path = vault_path(federation.regions[region])
+    if not path.is_file():
+        raise CallerError(Reason.STORE_MISSING, "the keys of this region are not here")
+    with exclusive(path):
+        yield RegionHost.load(federation, region, secret, entropy)
 
 
 def vault_path(directory: RegionDirectory) -> Path:

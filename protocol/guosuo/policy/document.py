@@ -23,7 +23,7 @@ class _Life(Protocol):
 
 @message
 class PolicyClause(Message):
-    """One way to be accepted; limits must be breakpoints of the age registry."""
+    """One way to be accepted; limits are breakpoints of the registry (GS-POLICY-1)."""
 
     kind: EvidenceKind
     products: Annotated[tuple[Annotated[int, Range(0, 0xFFFF)], ...], Size(1, 256)] | None

@@ -28,7 +28,7 @@ POINT_SIZE = 48
 
 @message
 class PolicyPart(Message):
-    """The public part of a policy version: all that a checkpoint needs of it."""
+    """The public part of a policy version: all a checkpoint needs of it (GS-POLICY-4)."""
 
     federation: Hash
     region: Annotated[str, Size(2, 12)]
@@ -137,7 +137,7 @@ def check_policy(scheme: Scheme, data: bytes) -> CheckedPolicy:
 def audit_table(
     scheme: Scheme, policy: CheckedPolicy, data: bytes, values: Sequence[int], entropy: Entropy
 ) -> CheckedTable:
-    """The wallet's audit of a whole table before its first use.
+    """The wallet's audit of a whole table before its first use (GS-POLICY-5).
 
         e(Σ d_i·S_i, K) · e(Σ d_i·v_i·S_i − (Σ d_i)·G_T, P2) = 1
 

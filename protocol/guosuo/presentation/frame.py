@@ -1,9 +1,9 @@
 """On the wire: the frame of a show, the poster, the challenge, and their QR texts.
 
 A frame is the deterministic CBOR array [format, t, list revision, policy version,
-tick, place, mode, proof]; the checkpoint knows everything else itself. QR texts
+tick, place, mode, proof] (GS-SHOW-5); the checkpoint knows all else itself. QR texts
 are a short versioned prefix and Base45 (RFC 9285), which stays in the
-alphanumeric mode of ISO/IEC 18004.
+alphanumeric mode of ISO/IEC 18004 (GS-WIRE-4).
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Poster(Message):
 
 @message
 class Challenge(Message):
-    """The checkpoint's QR code in challenge mode."""
+    """The checkpoint's QR code in challenge mode (GS-SHOW-6)."""
 
     region: Region
     checkpoint: CheckpointId

@@ -52,7 +52,7 @@ class Presentation:
 
     @classmethod
     def decode(cls, scheme: Scheme, data: bytes) -> Presentation:
-        """Strict: exact length, canonical, in the subgroup, never the identity."""
+        """Strict: exact length, canonical, in the subgroup, no identity (GS-SHOW-4)."""
         if len(data) != PRESENTATION_SIZE:
             raise PeerError(Reason.PROOF)
         # Scalars first: they are cheap to refuse.
@@ -85,7 +85,7 @@ class Holding:
 
 
 def statement(setting: Setting, shown: Presentation) -> Statement:
-    """All linear relations of a presentation (secrets as in `SECRETS`)."""
+    """All linear relations of a presentation, secrets as in `SECRETS` (GS-SHOW-2)."""
     scheme, base = setting.scheme, setting.base()
     hidden = [("m0", scheme.h0), ("m1", scheme.h1), ("m2", scheme.h2)]
     bbs = equations(shown.bbs, scheme.base, hidden)
@@ -100,7 +100,7 @@ def context(setting: Setting, shown: Presentation) -> list[Item]:
 
 
 def present(setting: Setting, holding: Holding, entropy: Entropy) -> Presentation:
-    """Build one show. Nothing is checked here: a wallet verifies its own show."""
+    """Build one show (GS-SHOW-1). Nothing is checked: a wallet verifies its own show."""
     scheme = setting.scheme
     tau, r1, r2, rho = (entropy.scalar() for _ in range(4))
     evidence = Scalar(holding.evidence)

@@ -23,6 +23,8 @@ class RegionAudit:
 
     admitted: dict[KeyId, AuditedEpoch] = field(default_factory=dict)
     refused: dict[KeyId, Reason] = field(default_factory=dict)
+    waiting: dict[KeyId, Mapping[int, G1]] = field(default_factory=dict, repr=False)
+    """Epochs of which a blob is missing so far, with the commitments before them."""
     commitments: Mapping[int, G1] = field(default_factory=dict, repr=False)
 
 
@@ -35,27 +37,42 @@ class Auditor:
         self.regions = {region: RegionAudit() for region in view.regions}
 
     def follow(self, region: str, fetch: FetchBlob) -> list[AuditedEpoch]:
-        """Audit the epochs of a region that were not audited yet; the admitted ones."""
+        """Audit the epochs of a region that were not audited yet; the admitted ones.
+
+        An epoch of which a blob cannot be had is neither admitted nor refused: it is
+        judged again each time. Without its allotments nothing after it can be judged.
+        """
         state = self.regions[region]
         admitted = []
         for key_id, published in self.view.region(region).epochs.items():
             if key_id in state.admitted or key_id in state.refused:
                 continue
+            late = key_id in state.waiting
+            before = state.waiting.get(key_id, state.commitments)
             try:
-                audited = audit_epoch(self.view.federation, published, state.commitments, fetch)
+                audited = audit_epoch(self.view.federation, published, before, fetch)
             except PeerError as error:
-                state.refused[key_id] = error.reason
-                state.commitments = self._allotted(published, state.commitments, fetch)
+                if error.reason is not Reason.RECORD_MISSING:
+                    state.refused[key_id] = error.reason
+                    state.waiting.pop(key_id, None)
+                elif self._readable(published, fetch):
+                    state.waiting[key_id] = before
+                else:
+                    break
+                if not late:
+                    state.commitments = self._allotted(published, before, fetch)
                 continue
+            state.waiting.pop(key_id, None)
             state.admitted[key_id] = audited
-            state.commitments = audited.commitments
+            if not late:
+                state.commitments = audited.commitments
             admitted.append(audited)
         return admitted
 
     def listable(self, epoch: int) -> list[AuditedEpoch]:
         """Admitted keys for the list of an epoch: its own and those of the one before.
 
-        Only the highest revision of an epoch counts.
+        Only the highest revision of an epoch counts (GS-LIST-5).
         """
         found = []
         for region, state in self.regions.items():
@@ -64,6 +81,14 @@ class Auditor:
                 if published is not None and published.id in state.admitted:
                     found.append(state.admitted[published.id])
         return found
+
+    def _readable(self, published: PublishedEpoch, fetch: FetchBlob) -> bool:
+        """Whether the allotment blob can be had."""
+        try:
+            fetch_checked(fetch, published.entry.allotment)
+        except PeerError:
+            return False
+        return True
 
     def _allotted(
         self, published: PublishedEpoch, before: Mapping[int, G1], fetch: FetchBlob

@@ -2,7 +2,7 @@
 
 A gate that hands out a special list or table could make a holder reveal region or
 evidence by failing or passing. So a wallet uses only what the gate's region logged
-for everybody, and checks all of it, once per bundle.
+for everybody, and checks all of it, once per bundle (GS-SHOW-9).
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ class GateBundle:
     policy: CheckedPolicy
     table: CheckedTable = field(repr=False)
     document: PolicyDocument
+    only: str | None = None
+    """Set if the list hides nobody but holders of this region: no other key may be shown."""
 
     def listed_regions(self) -> set[str]:
         """Regions with a key on the list."""
@@ -53,7 +55,7 @@ def list_version(view: RegionView, epoch: int) -> tuple[CheckedPart, ListEntry]:
 
 
 def policy_version(view: RegionView, policy: str, now: int) -> CheckedPolicy:
-    """The highest published version of a policy in force at `now`.
+    """The highest published version of a policy in force at `now` (GS-POLICY-6).
 
     `PeerError(NOT_PUBLISHED)` for an unknown policy, `PeerError(POLICY_EXPIRED)` if
     no version is in force.
@@ -118,16 +120,21 @@ class BundleBook:
         if name not in self._lists:
             self._lists[name] = _audit_list(self.view, part, entry, self.fetch, entropy)
         keys = self._lists[name]
-        # 5. The crowd is large enough to hide in.
-        if home != region:
+        # 5. The crowd is large enough to hide in; else a local holder shows local keys only.
+        only = None
+        try:
             check_crowd(self.view, set(keys.t))
+        except PeerError:
+            if home != region:
+                raise
+            only = region
         # 6. The policy version is in the log and in force.
         policy = policy_version(gate, policy_id, now)
         # 7. The table is exactly what the policy document compiles to.
         if policy.digest not in self._tables:
             self._tables[policy.digest] = _audit_policy(self.view, policy, self.fetch, entropy)
         document, table = self._tables[policy.digest]
-        return GateBundle(part, keys, policy, table, document)
+        return GateBundle(part, keys, policy, table, document, only)
 
 
 def _audit_list(
@@ -144,7 +151,7 @@ def _audit_list(
     }
     # 3. S and every T_i are what the public part says.
     checked = audit_keys(view.federation.scheme, part, keys, publics, entropy)
-    # 4. Every member is listed, or its absence is explained, and never both.
+    # 4. Every member is listed, or its absence is explained, and never both (GS-LIST-7).
     listed = {key_id.region for key_id in checked.t}
     explained = {absence.region for absence in keys.absent}
     if listed & explained or listed | explained != set(view.federation.members):
@@ -174,7 +181,7 @@ def _audit_policy(
 
 
 def check_crowd(view: FederationView, keys: set[KeyId]) -> None:
-    """n_min distinct regions, and `min_crowd` active slots without the largest region."""
+    """n_min regions, and `min_crowd` active slots without the largest (GS-LIST-8)."""
     parameters = view.federation.charter.parameters
     listed = {key.region for key in keys}
     if len(listed) < parameters.min_regions:

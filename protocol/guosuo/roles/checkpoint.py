@@ -60,7 +60,7 @@ class Checkpoint:
     # --- the bundle's public part ---------------------------------------------------------
 
     def load(self, entry: bytes) -> bool:
-        """Take a `list-part`, `list` or `policy` entry of the own gate region's log.
+        """Take a `list-part`, `list` or `policy` entry of the own region's log (GS-CHECK-8).
 
         True if it was one; other kinds are ignored. `PeerError` if it is not a
         correctly signed entry.
@@ -117,7 +117,7 @@ class Checkpoint:
         return Poster(region=state.region, checkpoint=state.checkpoint, policy=state.policy)
 
     def challenge(self, now: int, entropy: Entropy) -> Challenge:
-        """A fresh challenge; it replaces the one before."""
+        """A fresh challenge; it replaces the one before (GS-CHECK-9)."""
         if self.state.mode is not Mode.CHALLENGE:
             raise CallerError(Reason.STATE, "this checkpoint works by poster")
         state = self.state

@@ -103,7 +103,7 @@ class EnrolRequest(Message):
 
 @message
 class Receipt(Message):
-    """Salted hashes of what the node promised to sign, so that it can be held to it."""
+    """Salted hashes of what the node promised to sign, to hold it to it (GS-ENROL-6)."""
 
     region: Region
     issued: Instant
@@ -151,7 +151,7 @@ class Refusal(Message):
 
 @message
 class Answer(Message):
-    """Exactly one of a grant and a signed refusal."""
+    """Exactly one of a grant and a signed refusal (GS-ENROL-9)."""
 
     grant: Grant | None
     refusal: Annotated[bytes, Size(1, 1024)] | None

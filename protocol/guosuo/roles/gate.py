@@ -62,7 +62,7 @@ class GateAuthority:
         missing = [
             (t, 0) for t in range(epoch, epoch + ahead + 1) if (t, 0) not in self.state.parts
         ]
-        return tuple(self._part(version, entropy) for version in missing)
+        return tuple(self._keep(version, *self._draw(version, entropy)) for version in missing)
 
     def publish_list(
         self,
@@ -83,19 +83,23 @@ class GateAuthority:
             raise CallerError(Reason.LIST_REVISIONS, "three revisions of a list are the limit")
         if any(not epoch - 1 <= a.published.id.epoch <= epoch for a in admitted):
             raise CallerError(Reason.ARGUMENT, "a list holds keys of its epoch and the one before")
-        effects: list[Effect] = []
         version = (epoch, revision)
-        if version not in state.parts:
-            effects.append(self._part(version, entropy))
-        part = state.parts[version]
+        known = version in state.parts
+        secret, part = (
+            (state.secrets[version], state.parts[version])
+            if known
+            else self._draw(version, entropy)
+        )
         keys = make_keys(
             self.federation.scheme,
-            state.secrets[version],
+            secret,
             part,
             [(a.published.id, a.published.public) for a in admitted],
             sorted(absent, key=lambda absence: absence.region),
         ).encode()
         entry = ListEntry(part=digest(part.encode()), keys=digest(keys))
+        # A list that cannot be written (no key, say) leaves no part behind that no log has.
+        effects: list[Effect] = [] if known else [self._keep(version, secret, part)]
         state.listed.add(version)
         return (*effects, PutBlob(keys), Append(Kind.LIST, entry.encode()))
 
@@ -132,7 +136,7 @@ class GateAuthority:
         state.parts = {v: p for v, p in state.parts.items() if v[0] >= before}
         state.listed = {v for v in state.listed if v[0] >= before}
 
-    def _part(self, version: tuple[int, int], entropy: Entropy) -> Append:
+    def _draw(self, version: tuple[int, int], entropy: Entropy) -> tuple[ListSecret, ListPart]:
         epoch, revision = version
         secret = ListSecret.draw(entropy)
         start, end = self.federation.clock.list_window(epoch)
@@ -147,6 +151,9 @@ class GateAuthority:
             not_after=end,
             entropy=entropy,
         )
+        return secret, part
+
+    def _keep(self, version: tuple[int, int], secret: ListSecret, part: ListPart) -> Append:
         self.state.secrets[version] = secret
         self.state.parts[version] = part
         return Append(Kind.LIST_PART, part.encode())

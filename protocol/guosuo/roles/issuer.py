@@ -80,7 +80,7 @@ class IssuerState:
     keys: dict[KeyId, EpochKey] = field(default_factory=dict, repr=False)
     slots: dict[int, IssuedSlot] = field(default_factory=dict, repr=False)
     records: dict[bytes, bytes] = field(default_factory=dict, repr=False)
-    """R of each person, set once, equal ever after."""
+    """R of each person, set once, equal ever after (GS-ENROL-3)."""
     offers: dict[bytes, int] = field(default_factory=dict, repr=False)
     """Open nonces and their deadlines."""
     unpublished: set[int] = field(default_factory=set, repr=False)
@@ -117,7 +117,7 @@ class Issuer:
     # --- enrolment ---------------------------------------------------------------------
 
     def offer(self, now: int, entropy: Entropy) -> bytes:
-        """A signed nonce with a deadline; a nonce enrols once."""
+        """A signed nonce with a deadline; a nonce enrols once (GS-ENROL-1)."""
         state = self.state
         state.offers = {n: deadline for n, deadline in state.offers.items() if deadline > now}
         if len(state.offers) >= _MAX_OPEN_OFFERS:
@@ -134,7 +134,7 @@ class Issuer:
 
         `person` is the identifier the region authenticated; `fact` is verified
         evidence that the caller found to be this person's (`evidence.person`).
-        Refusals are answers, signed, with a code of the closed list.
+        Refusals are answers, signed, with a code of the closed list (GS-ENROL-4).
         """
         state, keys = self.state, self._signing_keys(now)
         deadline = state.offers.pop(request.nonce, None)
@@ -158,8 +158,11 @@ class Issuer:
                 else RefusalCode.NOT_THAT_SLOT
             )
             return self.refuse(request.nonce, code, now)
+        # Nothing is remembered before the whole answer stands.
         grant = self._grant(issued, keys, now, entropy)
         state.records[name] = request.record
+        if issued.slot not in state.slots:
+            state.unpublished.add(issued.slot)
         state.slots[issued.slot] = issued
         return Answer(grant=grant, refusal=None)
 
@@ -217,19 +220,17 @@ class Issuer:
             return replace(old, fact=fact)
         if any(other.commitment == commitment for other in state.slots.values()):
             raise PeerError(Reason.CREDENTIAL)
-        own = [
-            s.slot
-            for s in state.slots.values()
-            if s.person == person and s.slot not in state.retired
-        ]
-        if len(own) >= self.federation.charter.parameters.slots_per_person:
+        own = {s.slot for s in state.slots.values() if s.person == person}
+        # A suspension is the person's: neither a second slot nor a new phone ends it.
+        if own & state.suspended:
+            raise PeerError(Reason.ENROLMENT_NO_SLOT)
+        if len(own - state.retired) >= self.federation.charter.parameters.slots_per_person:
             raise PeerError(Reason.ENROLMENT_NO_SLOT)
         slot = self._free_slot(entropy)
-        state.unpublished.add(slot)
         return IssuedSlot(slot, commitment, entropy.octets(SLOT_KEY_SIZE), fact, person)
 
     def _free_slot(self, entropy: Entropy) -> int:
-        """A random place of the open block; a block is closed when 3/4 are taken.
+        """A random place of the open block, closed when 3/4 are taken (GS-ENROL-5).
 
         The limit keeps the last places of a block from being predictable.
         """
@@ -298,6 +299,10 @@ class Issuer:
         state, chosen = self.state, sorted(set(slots))
         if not chosen or any(slot not in state.slots for slot in chosen):
             raise CallerError(Reason.ORDER, "an order names allotted slots of this region")
+        # An order that cannot be logged (too many slots for one entry) changes nothing.
+        body = OrderEntry(
+            action=action, slots=tuple(chosen), reason=reason, commitment=digest(file)
+        ).encode()
         match action:
             case Action.SUSPEND:
                 state.suspended |= set(chosen)
@@ -305,15 +310,12 @@ class Issuer:
                 state.suspended -= set(chosen)
             case Action.RETIRE:
                 state.retired |= set(chosen)
-        entry = OrderEntry(
-            action=action, slots=tuple(chosen), reason=reason, commitment=digest(file)
-        )
-        return (Append(Kind.ORDER, entry.encode()),)
+        return (Append(Kind.ORDER, body),)
 
     # --- epochs -------------------------------------------------------------------------
 
     def turn_epoch(self, epoch: int, entropy: Entropy) -> Effects:
-        """Draw the key of an epoch, re-sign every active slot, publish all of it.
+        """Draw the key of an epoch, re-sign every active slot, publish all (GS-EPOCH-3).
 
         The entry must be logged before any signature is used; the caller appends
         the effects in order and then reports the entry's hash with `logged`.
@@ -333,7 +335,7 @@ class Issuer:
 
         refs = []
         for first in bucket_firsts(commitments, size):
-            inside = sorted(s for s in state.slots if first <= s < first + size)
+            inside = [slot for slot in range(first, first + size) if slot in state.slots]
             bucket = build_bucket(
                 scheme,
                 key,

@@ -1,7 +1,7 @@
 """What a checkpoint may say, and, apart from it, why a developer may debug.
 
 The public verdict and the inner reason are different types on purpose: red,
-yellow, expired, suspended and "no such evidence" must all look the same.
+yellow, expired, suspended and "no such evidence" must look the same (GS-CHECK-7).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The holder's wallet: enrolment, refresh, and showing.
 
-The link secret and the blindings are drawn here and never leave. A wallet refuses
+The link secret and the blindings are drawn here and never leave (GS-CRED-3). A wallet refuses
 before it shows: a show that would not be accepted is not made (or, on request, is
 a blank), and nothing is shown under a bundle that was not audited whole.
 """
@@ -174,7 +174,7 @@ class Wallet:
         )
 
     def conclude(self, answer: Answer, view: FederationView) -> HeldSlot | RefusalCode:
-        """Check the answer: receipt and first signatures, or a signed refusal.
+        """Check the answer: receipt and signatures, or a signed refusal (GS-ENROL-7).
 
         The slot is kept only if everything is as promised; `PeerError` otherwise.
         """
@@ -231,7 +231,7 @@ class Wallet:
     def refresh(
         self, region: str, slot: int, published: PublishedEpoch, fetch: FetchBlob
     ) -> Refreshed:
-        """Take this slot's renewal from the board of one published epoch.
+        """Take this slot's renewal from the board of one published epoch (GS-EPOCH-7).
 
         The whole bucket is fetched, so nobody learns the slot. Raises `PeerError` if
         the board itself is missing or malformed.
@@ -289,7 +289,7 @@ class Wallet:
         entropy: Entropy,
         consent: Consent | None = None,
     ) -> Frame:
-        """A show that the checkpoint will accept, verified here first.
+        """A show that the checkpoint will accept, verified here first (GS-SHOW-8).
 
         Raises `CallerError` when the wallet must not or cannot answer: unknown or
         new checkpoint, tick, too many shows, clock, `STANDS_OUT`, or
@@ -398,6 +398,8 @@ class Wallet:
                 public = bundle.keys.w.get(key_id)
                 if listed is None or entry is None or public is None:
                     continue
+                if bundle.only not in (None, key_id.region):
+                    continue
                 blind = blind_scalar(
                     self.federation.scheme, key_id, held.slot_key, renewal.evidence
                 )
@@ -457,7 +459,14 @@ class Wallet:
         """The state for a new phone; this copy shows nothing any more."""
         if self.state.moved:
             raise CallerError(Reason.STATE, "this wallet was moved already")
-        moved = replace(self.state)
+        state = self.state
+        moved = replace(
+            state,
+            slots={n: replace(s, renewals=dict(s.renewals)) for n, s in state.slots.items()},
+            shows=dict(state.shows),
+            places=set(state.places),
+            answered=dict(state.answered),
+        )
         self.state.moved = True
         return moved
 

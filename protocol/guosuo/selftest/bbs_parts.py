@@ -134,11 +134,11 @@ KINDS = (
         _key_pair,
     ),
     Kind(Family.BBS, "generators", named("P1", "Q1", "MsgGenerators"), _generators),
-    Kind(Family.BBS, "message to scalar", named("caseName", "dst", "cases"), _message_to_scalar),
+    Kind(Family.BBS, "message to scalar", named("dst", "cases"), _message_to_scalar),
     Kind(
         Family.BBS,
         "hash to scalar",
-        named("caseName", "message", "dst", "scalar"),
+        named("caseName", "message", "dst", "scalar", without=("scalars",)),
         _hash_to_scalar,
     ),
     Kind(

@@ -16,6 +16,11 @@ from guosuo.selftest.report import Family
 _LENIENT_FROM: Final = 3
 """Least number of names of a kind from which one of them may be missing."""
 
+_SHOWN: Final = 48
+"""Octets of a string that are shown at most."""
+_BEFORE: Final = 4
+"""Octets that are shown before the first difference."""
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -118,9 +123,15 @@ def mismatch(expected: str, found: str) -> NoReturn:
 
 def same(expected: object, found: object, what: str = "") -> None:
     """Compare octets, numbers or texts; `MismatchError` with `what` in front."""
-    if expected != found:
-        lead = f"{what} " if what else ""
-        mismatch(lead + _shown(expected), lead + _shown(found))
+    if expected == found:
+        return
+    lead = f"{what} " if what else ""
+    if isinstance(expected, bytes) and isinstance(found, bytes):
+        pairs = enumerate(zip(expected, found, strict=False))
+        first = next((i for i, (x, y) in pairs if x != y), min(len(expected), len(found)))
+        start = max(0, first - _BEFORE)
+        mismatch(lead + _octets(expected, start), lead + _octets(found, start))
+    mismatch(f"{lead}{expected}", f"{lead}{found}")
 
 
 def judge(*, expected: bool, found: bool) -> None:
@@ -149,5 +160,9 @@ def accepted(act: Callable[[], object]) -> bool:
     return True
 
 
-def _shown(value: object) -> str:
-    return value.hex() or "no octets" if isinstance(value, bytes) else str(value)
+def _octets(data: bytes, start: int) -> str:
+    """Octets in hexadecimal digits, a long string only from `start` on."""
+    if len(data) <= _SHOWN:
+        return data.hex() or "no octets"
+    begin, rest = ("", data) if not start else (f"(from octet {start}) …", data[start:])
+    return begin + (rest.hex() if len(rest) <= _SHOWN else rest[:_SHOWN].hex() + "…")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import binascii
 import json
+import re
+from itertools import accumulate
 from pathlib import Path
 from typing import Final, NoReturn, TypeAlias
 
@@ -17,6 +19,14 @@ Document: TypeAlias = "Json | bytes"
 MAX_FILE_SIZE: Final = 32 << 20
 """Octets; the largest published file of these families has 3 MiB."""
 
+MAX_DEPTH: Final = 64
+"""Nested brackets of a document; published files have fewer than 10."""
+
+_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
+"""A whole string; one that does not end is read once, and not again from each quote in it."""
+
+_STEPS: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_NO_BRACKETS: Final = bytes(set(range(256)) - _STEPS.keys())
 _HEX_PREFIX: Final = "0x"
 
 
@@ -58,10 +68,22 @@ def load(path: Path) -> Document:
     if start not in (b"{", b"[") and not data.startswith(b"\xef\xbb\xbf"):
         return _load_yaml(data)
     try:
+        _check_depth(data)
         document: Json = json.loads(data.decode("utf-8-sig"))
-    except (ValueError, RecursionError):
+    except ValueError:
         raise NotRecognisedError("damaged: not JSON") from None
     return document
+
+
+def _check_depth(data: bytes) -> None:
+    """`ValueError` for brackets nested too deep, before a parser that recurses sees them.
+
+    Python's own limit does not help: py_ecc raises it to 100,000, with which the
+    parser overflows the stack of the process.
+    """
+    brackets = _STRING.sub(b"", data).translate(None, _NO_BRACKETS)
+    if max(accumulate(_STEPS[mark] for mark in brackets), default=0) > MAX_DEPTH:
+        raise ValueError("nested too deep")
 
 
 def _load_yaml(data: bytes) -> Document:
@@ -69,7 +91,7 @@ def _load_yaml(data: bytes) -> Document:
         return data
     try:
         return flow_yaml.read(data.decode())
-    except (ValueError, RecursionError):
+    except ValueError:
         raise NotRecognisedError("damaged: not YAML of the kind that vectors use") from None
 
 

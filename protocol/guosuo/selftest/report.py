@@ -50,20 +50,24 @@ class FileResult:
 
 @dataclass(frozen=True, slots=True)
 class NotRecognised:
-    """A file, or one case of a recognised file (else empty), that was not run."""
+    """A file that was not run, or one case of it."""
 
     file: str
     case: str
+    """Empty for the whole file."""
     reason: str
+    family: Family | None = None
+    """Of files that were known and left alone; None for foreign ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Files, and cases of both outcomes, of one family."""
+    """Files, cases of both outcomes, and files or cases left alone, of one family."""
 
     files: int
     passed: int
     failed: int
+    not_recognised: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,7 @@ class Report:
             len(files),
             sum(file.passed for file in files),
             sum(len(file.failures) for file in files),
+            sum(other.family is family for other in self.not_recognised),
         )
 
     def document(self) -> Document:
@@ -109,6 +114,7 @@ class Report:
                 "files": counts.files,
                 "passed": counts.passed,
                 "failed": counts.failed,
+                "not_recognised": counts.not_recognised,
             }
         failures: list[Document] = [
             {"file": f.file, "case": f.case, "expected": f.expected, "found": f.found}

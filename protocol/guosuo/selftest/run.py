@@ -136,7 +136,7 @@ def _run_file(one: _Recognised, run: Run, others: list[NotRecognised]) -> FileRe
     try:
         failure = _run_case(one.file, Case("the file", collect))
     except NotRecognisedError as error:
-        others.append(NotRecognised(one.file, "", str(error)))
+        others.append(NotRecognised(one.file, "", str(error), one.kind.family))
         return None
     if failure is None and not whole:
         failure = Failure(one.file, "the file", "at least one case", "none")
@@ -149,7 +149,8 @@ def _run_file(one: _Recognised, run: Run, others: list[NotRecognised]) -> FileRe
         try:
             failure = _run_case(one.file, case)
         except NotRecognisedError as error:
-            others.append(NotRecognised(one.file, printable(case.name), str(error)))
+            name = printable(case.name)
+            others.append(NotRecognised(one.file, name, str(error), one.kind.family))
             continue
         if failure is None:
             passed += 1

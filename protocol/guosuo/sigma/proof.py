@@ -49,7 +49,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A challenge and one response per secret; (1 + n)·32 octets."""
+    """A challenge and one response per secret; (1 + n)·32 octets (GS-SIGMA-2)."""
 
     challenge: Scalar
     responses: tuple[Scalar, ...]
@@ -126,7 +126,7 @@ def prove(
     """A non-interactive proof for `statement` bound to `context` under `tag`.
 
     Nonces are hedged: a hash of fresh randomness, the secrets and the context,
-    so that a weak source alone does not give the secrets away.
+    so that a weak source alone does not give the secrets away (GS-SIGMA-3).
     """
     fresh = entropy.octets(32)
     secrets = [witness[name] for name in statement.secrets]

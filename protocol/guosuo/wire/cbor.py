@@ -3,7 +3,7 @@
 One value has one encoding: shortest integers and lengths, definite lengths
 only, map keys sorted bytewise by their encoded form and never twice, valid
 UTF-8, nothing after the item. The decoder refuses every other encoding, so
-that bytes may be hashed, signed and compared in place of the values.
+that bytes may be hashed, signed and compared in place of the values (GS-WIRE-1).
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def decode(
 ) -> Value | AnyValue:
     """Read exactly one item; `encode` of the result gives `data` again.
 
-    Time and memory are linear in `len(data)`, whatever lengths the data claims.
+    Time and memory are linear in `len(data)`, whatever lengths it claims (GS-WIRE-2).
     Raises `PeerError`, and nothing else, for any other bytes:
 
     - `TOO_LONG` beyond `max_size` bytes;

@@ -1,0 +1,328 @@
+"""`guosuo wallet`: a holder's wallet in a sealed file.
+
+Showing is in `cli.showing`, copies are in `cli.copies`; here are enrolment, refresh and
+looking inside. Nothing that is printed is a secret.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from guosuo.cli import copies, showing
+from guosuo.cli.common import (
+    AllowTestOption,
+    AnchorsOption,
+    Desk,
+    EngineOption,
+    FederationOption,
+    JsonOption,
+    KeyFileOption,
+    NowOption,
+    advising,
+    open_secret,
+    read_code,
+    read_file,
+    refuse_existing,
+    time_text,
+    write_new,
+)
+from guosuo.cli.counter import REFUSALS
+from guosuo.cli.examples import read_anchors
+from guosuo.cli.parties import region_label
+from guosuo.cli.purse import FileArgument, Purse, check_there, load, open_wallet
+from guosuo.errors import CallerError, PeerError, Reason
+from guosuo.evidence.dcc import verify
+from guosuo.evidence.facts import EvidenceFact, fact_from_dcc
+from guosuo.evidence.registry import EvidenceKind
+from guosuo.evidence.trust import TrustAnchors
+from guosuo.federation.charter import Federation
+from guosuo.federation.clock import KEY_EPOCHS
+from guosuo.host.directory import FederationDirectory
+from guosuo.host.lock import exclusive
+from guosuo.host.wallet_file import WalletFile
+from guosuo.roles.enrolment import Answer, RefusalCode, open_offer
+from guosuo.roles.wallet import HeldSlot, Refreshed, Wallet
+
+app = typer.Typer(
+    help="A holder's wallet: enrol evidence, keep it fresh, show it, keep copies.",
+    no_args_is_help=True,
+)
+
+
+@app.command("init", epilog="Example: guosuo wallet init lan.wallet --federation fed")
+def init(
+    file: FileArgument,
+    *,
+    federation: FederationOption,
+    key_file: KeyFileOption = None,
+    engine: EngineOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a new wallet, for one federation, sealed with a passphrase or a key file."""
+    desk = Desk.open(None, engine, as_json)
+    records = desk.federation(federation, follow=False)
+    refuse_existing(file)
+    store = WalletFile(
+        records.federation, file, open_secret(key_file, new=True, what="the new wallet")
+    )
+    with exclusive(file):
+        store.save(Wallet.create(records.federation, desk.entropy), desk.entropy)
+    identifier = records.federation.id.hex()
+    environment = records.federation.charter.environment.value
+    desk.say(f"A new wallet is in {file}, for the {environment} federation")
+    desk.say(f"  {identifier}")
+    desk.say("Compare that with what your region publishes elsewhere: all trust begins there.")
+    desk.result(wallet=str(file), federation=identifier, environment=environment)
+
+
+# --- enrolment --------------------------------------------------------------------------
+
+
+@app.command(
+    "enrol",
+    epilog="Example: guosuo wallet enrol lan.wallet --offer lan.offer --dcc lan.png "
+    "--anchors anchors.json --out lan.request, and then "
+    "guosuo wallet enrol lan.wallet --answer lan.answer",
+)
+def enrol(
+    file: FileArgument,
+    *,
+    federation: FederationOption,
+    offer: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="The region's offer; --out gets the request."),
+    ] = None,
+    dcc: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PICTURE", help="The certificate's QR code: a picture, its text, or - ."
+        ),
+    ] = None,
+    anchors: AnchorsOption = None,
+    allow_test_anchors: AllowTestOption = False,
+    replace: Annotated[
+        int | None,
+        typer.Option(metavar="SLOT", help="Newer evidence for this slot, instead of a new slot."),
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Give up a request that waits for its answer.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="New file for the request.")
+    ] = None,
+    answer: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="The region's answer, which ends it.")
+    ] = None,
+    key_file: KeyFileOption = None,
+    now: NowOption = None,
+    engine: EngineOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Enrol a certificate: answer the region's offer with a request, then take its answer.
+
+    The request proves that slot and person get the same wallet; the wallet's secret never
+    leaves it. Exit code 1 if the region refused.
+    """
+    desk = Desk.open(now, engine, as_json)
+    if (offer is None) == (answer is None):
+        raise CallerError(Reason.ARGUMENT, "give --offer to ask, or --answer to conclude")
+    records = desk.federation(federation)
+    if answer is not None:
+        with open_wallet(desk, records, file, key_file) as purse:
+            _conclude(purse, records, read_file(answer))
+        return
+    if offer is None or dcc is None or out is None:
+        raise CallerError(Reason.ARGUMENT, "asking takes --offer, --dcc and --out")
+    refuse_existing(out)
+    check_there(file)
+    signed = read_file(offer)
+    region = _region_of(records.federation, signed, desk.now)
+    trusted = read_anchors(anchors, records.federation, allow_test=allow_test_anchors)
+    fact = _read_evidence(dcc, trusted, desk.now)
+    with open_wallet(desk, records, file, key_file) as purse:
+        if purse.wallet.state.pending is not None and not again:
+            hint = "a request waits for its answer: conclude with --answer, or begin --again"
+            raise CallerError(Reason.STATE, hint)
+        request = purse.wallet.request(region, signed, fact, desk.now, desk.entropy, slot=replace)
+        purse.save()
+        write_new(out, request.encode())
+    desk.say(f"A request to {region_label(records.federation, region)} is in {out}.")
+    desk.say("Next, the region's counter: guosuo region issue ... --request " + str(out))
+    desk.result(region=region, request=str(out), kind=fact.kind.name.lower())
+
+
+def _region_of(federation: Federation, offer: bytes, now: int) -> str:
+    """The member that signed this offer; offers name their region only inside."""
+    for region in federation.members:
+        try:
+            open_offer(federation, region, offer, now)
+        except PeerError as error:
+            if error.reason is Reason.ENROLMENT_NONCE:
+                raise PeerError(error.reason, "the offer has ended; ask for a new one") from None
+        else:
+            return region
+    raise PeerError(Reason.RECORD_SIGNATURE, "that is no offer of a region of this federation")
+
+
+def _read_evidence(dcc: str, anchors: TrustAnchors, now: int) -> EvidenceFact:
+    text = read_code(dcc)
+    with advising("this certificate cannot be enrolled"):
+        return fact_from_dcc(verify(text, anchors, now=now))
+
+
+def _conclude(purse: Purse, records: FederationDirectory, data: bytes) -> None:
+    desk, wallet = purse.desk, purse.wallet
+    with advising("that is no answer to this wallet's request"):
+        outcome = wallet.conclude(Answer.decode(data), records.view)
+    purse.save()
+    if isinstance(outcome, RefusalCode):
+        desk.say(f"The region refused, signed: {REFUSALS[outcome]}.", "yellow")
+        desk.result(granted=False, refusal=outcome.value)
+        raise typer.Exit(1)
+    clock = records.federation.clock
+    first = min(key.epoch for key in outcome.renewals)
+    crowd = clock.start(first) + -(-clock.epoch_seconds // 3)
+    desk.say(
+        f"Enrolled: slot {outcome.slot} of {region_label(records.federation, outcome.region)}."
+    )
+    if desk.now < crowd:
+        desk.say(f"Show from {time_text(crowd)} on; before that only with --standing-out.")
+    desk.result(granted=True, region=outcome.region, slot=outcome.slot, unobtrusive_from=crowd)
+
+
+# --- keeping it fresh -------------------------------------------------------------------
+
+
+@app.command("refresh", epilog="Example: guosuo wallet refresh lan.wallet --federation fed")
+def refresh(
+    file: FileArgument,
+    *,
+    federation: FederationOption,
+    key_file: KeyFileOption = None,
+    now: NowOption = None,
+    engine: EngineOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fetch the renewals of all slots from the boards; once per epoch is enough.
+
+    Whole buckets are fetched, so nobody learns which slot is whose. Exit code 1 if a slot
+    has no renewal in its region's newest epoch.
+    """
+    desk = Desk.open(now, engine, as_json)
+    records = desk.federation(federation)
+    current = records.federation.clock.epoch_at(desk.now)
+    rows = []
+    with open_wallet(desk, records, file, key_file) as purse:
+        for region, slot in list(purse.wallet.state.slots):
+            rows.append(_refresh_slot(purse.wallet, records, (region, slot), current))
+        purse.wallet.forget_renewals(current - KEY_EPOCHS + 1)
+        purse.save()
+    for row in rows:
+        desk.say(f"slot {row['slot']} of {row['region']}: {_WORDS[row['newest']]}")
+    if not rows:
+        desk.say("This wallet has no slot yet; enrol first.")
+    desk.result(slots=rows)
+    if any(row["newest"] in {Refreshed.ABSENT, Refreshed.SPOILED} for row in rows):
+        raise typer.Exit(1)
+
+
+_WORDS = {
+    "renewed": "renewed",
+    "absent": "NOT renewed: suspended or retired by an order in the region's log",
+    "spoiled": "NOT renewed: the board has something else than was promised; ask the region",
+    "none": "the region has not turned an epoch lately",
+}
+
+
+def _refresh_slot(
+    wallet: Wallet, records: FederationDirectory, name: tuple[str, int], current: int
+) -> dict[str, Any]:
+    """Take what is missing of the epochs that can still be shown; how the newest went."""
+    region, slot = name
+    view, newest, found = records.view.region(region), "none", {}
+    # Boards of before the enrolment have nothing for this slot.
+    held = [key.epoch for key in wallet.state.slots[name].renewals]
+    first = max(current - KEY_EPOCHS + 1, min(held, default=0))
+    for epoch in range(first, current + 2):
+        published = view.epoch(epoch)
+        if published is None:
+            continue
+        if published.id in wallet.state.slots[name].renewals:
+            newest = Refreshed.RENEWED.value
+        else:
+            newest = wallet.refresh(region, slot, published, records.fetch).value
+            found[str(epoch)] = newest
+    return {"region": region, "slot": slot, "newest": newest, "fetched": found}
+
+
+# --- looking inside ---------------------------------------------------------------------
+
+
+@app.command("inspect", epilog="Example: guosuo wallet inspect lan.wallet --federation fed")
+def inspect(
+    file: FileArgument,
+    *,
+    federation: FederationOption,
+    key_file: KeyFileOption = None,
+    engine: EngineOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What the wallet holds: slots, kinds of evidence, renewals. Never a secret."""
+    desk = Desk.open(None, engine, as_json)
+    records = desk.federation(federation, follow=False)
+    check_there(file)
+    wallet = load(WalletFile(records.federation, file, open_secret(key_file, what="the wallet")))
+    state = wallet.state
+    rows = [_row(records.federation, held) for held in state.slots.values()]
+    for row in rows:
+        region = region_label(records.federation, row["region"])
+        until = time_text(row["valid_until"]) if row["valid_until"] else "never renewed"
+        desk.say(f"slot {row['slot']} of {region}: {row['evidence']}")
+        epochs = ", ".join(map(str, row["epochs"])) or "none"
+        desk.say(f"  renewals of epochs {epochs}; can be shown until {until} at most")
+    if not rows:
+        desk.say("No slots: enrol first.")
+    if state.pending is not None:
+        desk.say(f"A request to {state.pending.region} waits for its answer.")
+    if state.moved:
+        desk.say("Moved to another phone: this copy shows nothing any more.", "yellow")
+    places = sorted(f"{region}/{checkpoint}" for region, checkpoint in state.places)
+    desk.say(f"Checkpoints answered before: {', '.join(places) or 'none'}")
+    desk.result(
+        federation=records.federation.id.hex(),
+        slots=rows,
+        pending=state.pending.region if state.pending else None,
+        moved=state.moved,
+        places=places,
+    )
+
+
+def _row(federation: Federation, held: HeldSlot) -> dict[str, Any]:
+    epochs = sorted(key.epoch for key in held.renewals)
+    return {
+        "region": held.region,
+        "slot": held.slot,
+        "evidence": _evidence(held.fact),
+        "epochs": epochs,
+        "valid_until": federation.clock.key_life(epochs[-1])[1] if epochs else None,
+    }
+
+
+def _evidence(fact: EvidenceFact) -> str:
+    """The kind, and doses of a vaccination."""
+    kind = fact.kind.name.lower()
+    doses = f" {fact.doses}/{fact.series}"
+    return kind + doses if fact.kind is EvidenceKind.VACCINATION else kind
+
+
+# --- showing and copies -----------------------------------------------------------------
+
+app.command("show", epilog=showing.EXAMPLE)(showing.show)
+app.command("backup", epilog="Example: guosuo wallet backup lan.wallet lan.backup")(copies.backup)
+app.command("restore", epilog="Example: guosuo wallet restore lan.backup lan.wallet")(
+    copies.restore
+)
+app.command("move", epilog="Example: guosuo wallet move lan.wallet lan.move")(copies.move)
