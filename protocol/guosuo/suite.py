@@ -21,6 +21,8 @@ from guosuo.curve.selection import get_engine
 from guosuo.errors import CallerError, Reason
 from guosuo.wire import cbor
 
+SHA256_SUITE = "BLS12-381-SHA-256"
+SHAKE256_SUITE = "BLS12-381-SHAKE-256"
 EXPAND_LEN = 48
 """Octets expanded for one scalar: ceil((ceil(log2 r) + 128) / 8), BBS draft section 4.2.2."""
 
@@ -62,7 +64,7 @@ class Suite:
     def sha256(cls, engine: Engine | None = None) -> Suite:
         """BLS12-381-SHA-256, the suite of every federation of version 1 (GS-SUITE-1)."""
         return cls(
-            "BLS12-381-SHA-256",
+            SHA256_SUITE,
             b"BBS_BLS12381G1_XMD:SHA-256_SSWU_RO_",
             Expander.XMD_SHA256,
             engine or get_engine(),
@@ -72,7 +74,7 @@ class Suite:
     def shake256(cls, engine: Engine | None = None) -> Suite:
         """BLS12-381-SHAKE-256."""
         return cls(
-            "BLS12-381-SHAKE-256",
+            SHAKE256_SUITE,
             b"BBS_BLS12381G1_XOF:SHAKE-256_SSWU_RO_",
             Expander.XOF_SHAKE256,
             engine or get_engine(),

@@ -605,7 +605,7 @@ def test_a_suspended_holder_gets_nothing_new_from_his_region() -> None:
     assert world.enrol(wallet, HOME, newer, person=person) == "no-slot-left"
     # The lost-phone flow retires the slot; the order stays with the person.
     issuer = world.regions[HOME].issuer
-    world.publish(HOME, issuer.new_phone(person))
+    world.publish(HOME, issuer.new_phone(person, world.entropy))
     second = world.wallet()
     assert world.enrol(second, HOME, newer, person=person) == "no-slot-left"
     # Somebody else is not affected, and after the order is lifted he enrols again.

@@ -8,7 +8,6 @@ to work.
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -115,7 +114,7 @@ def test_a_region_goes_on_where_it_was_killed(
         monkeypatch.chdir(folder)
         check_log()
         assert run(list(command)) == 0
-        stage.turn(NOW)
+        done("region", "turn-epoch", "fed", HOME, *stage.keys, "--now", NOW)
         after = published()
         assert {name: after[name] for name in there} == there
         check_log()
@@ -189,6 +188,7 @@ def test_two_commands_do_not_change_one_state_at_once(
 ) -> None:
     monkeypatch.chdir(prepared)
     monkeypatch.setattr(lock, "PATIENCE_SECONDS", 0.1)
+    fcntl = pytest.importorskip("fcntl")
     command = ("wallet", "refresh", "lan.wallet", *stage.fed, *stage.wallet_key, "--now", CROSS)
     with Path(".lan.wallet.lock").open("rb+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

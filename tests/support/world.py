@@ -123,6 +123,7 @@ class World:
         self.logs = {r: nacl.signing.SigningKey(self.entropy.octets(32)) for r in regions}
         charter = Charter(
             version=1,
+            suite=(suite or Suite.sha256()).name,
             environment=Environment.TEST,
             members=tuple(
                 Member(

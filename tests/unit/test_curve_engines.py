@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
@@ -691,3 +693,15 @@ def test_a_broken_engine_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None
             get_engine("pyblst")
     finally:
         selection._load.cache_clear()
+
+
+def test_loading_py_ecc_leaves_the_recursion_limit_alone() -> None:
+    code = (
+        "import sys; before = sys.getrecursionlimit();"
+        "from guosuo.curve.selection import get_engine;"
+        "engine = get_engine('py_ecc');"
+        "assert 'py_ecc' in sys.modules;"
+        "assert sys.getrecursionlimit() == before;"
+        "assert engine.g1 * engine_scalar() != engine.g1"
+    ).replace("engine_scalar()", "__import__('guosuo.curve', fromlist=['Scalar']).Scalar(-2)")
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)  # noqa: S603 - our code

@@ -21,6 +21,9 @@ from guosuo.suite import Interface, Suite
 _POINTS = 3 * 48
 _FIXED = _POINTS + 4 * 32
 
+MAX_MESSAGES = 4096
+"""Messages that a proof is verified for at most: every one costs a generator."""
+
 RandomScalars = Callable[[int], Sequence[Scalar]]
 """calculate_random_scalars of the draft; fixtures use a mocked one."""
 
@@ -114,7 +117,9 @@ def proof_verify(
     """ProofVerify (draft section 3.5.4); `PeerError` with the reason."""
     hidden, rest = divmod(len(proof) - _FIXED, 32)
     count = hidden + len(disclosed)
-    if hidden < 0 or rest or not _increasing([i for i, _ in disclosed], count):
+    if hidden < 0 or rest or count > MAX_MESSAGES:
+        raise PeerError(Reason.PROOF)
+    if not _increasing([index for index, _ in disclosed], count):
         raise PeerError(Reason.PROOF)
     engine = suite.engine
     abar, bbar, d = (engine.decode_g1(proof[i : i + 48]) for i in (0, 48, 96))

@@ -47,7 +47,7 @@ from guosuo.roles.issuer import IssuedSlot, Issuer
 from guosuo.roles.verdict import Verdict
 from guosuo.roles.wallet import Consent, Refreshed, Wallet
 from guosuo.scheme import KeyId
-from guosuo.suite import Suite
+from guosuo.suite import SHA256_SUITE, Suite
 
 HOME: Final = "440000"
 GATE: Final = "110000"
@@ -322,6 +322,7 @@ def _charter(
 ) -> Charter:
     return Charter(
         version=1,
+        suite=SHA256_SUITE,
         environment=Environment.TEST,
         members=tuple(
             Member(

@@ -176,6 +176,7 @@ class Demo:
         logs = {r: nacl.signing.SigningKey(self.entropy.octets(32)) for r in REGIONS}
         charter = Charter(
             version=1,
+            suite=self.suite.name,
             environment=Environment.TEST,
             members=tuple(
                 Member(

@@ -41,6 +41,7 @@ from guosuo.host.vault import Secret
 from guosuo.roles.bundle import default_min_regions
 from guosuo.roles.gate import GateAuthority, GateState
 from guosuo.roles.issuer import Issuer
+from guosuo.suite import SHA256_SUITE
 
 EPOCH_ZERO: Final = "2021-01-01T00:00:00Z"
 EXAMPLE: Final = "Example: guosuo region init fed 440000 360000 --key-file regions.key"
@@ -177,7 +178,11 @@ def _found(
         for code in names
     ]
     charter = Charter(
-        version=1, environment=environment, members=tuple(members), parameters=parameters
+        version=1,
+        suite=SHA256_SUITE,
+        environment=environment,
+        members=tuple(members),
+        parameters=parameters,
     )
     root.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(dir=root.parent, prefix=f".{root.name}."))

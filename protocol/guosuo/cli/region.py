@@ -174,7 +174,7 @@ def new_phone(
     record = counter.ask_person(desk, person)
     secret = open_secret(key_file, what="the region")
     with at_work(records, code, secret, desk.entropy) as host:
-        effects = host.issuer.new_phone(record)
+        effects = host.issuer.new_phone(record, desk.entropy)
         host.publish(effects)
         # Without slots there is no order, but R is forgotten all the same.
         host.save()

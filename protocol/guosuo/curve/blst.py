@@ -18,6 +18,7 @@ import pyblst
 from guosuo.curve import encoding
 from guosuo.curve.points import Engine, RawGroup
 from guosuo.curve.products import sum_of_products
+from guosuo.curve.selection import get_engine
 
 _SHARE_FROM: Final = 32
 """Number of points from which doublings are shared between products."""
@@ -75,9 +76,7 @@ class _Group(RawGroup):
     def map_to_curve(self, *u: int) -> Any:
         # pyblst does not export the map. py_ecc takes half a second to import,
         # hence only when somebody asks for a map.
-        from guosuo.curve import pyecc  # noqa: PLC0415
-
-        oracle = pyecc.ENGINE
+        oracle = get_engine("py_ecc")
         group = oracle.raw1 if self.size == encoding.G1_SIZE else oracle.raw2
         octets = group.encode(group.map_to_curve(*u))
         return self._native.uncompress(octets)

@@ -6,6 +6,7 @@ import functools
 import importlib
 import importlib.util
 import os
+import sys
 from typing import Final
 
 from guosuo.curve.points import Engine
@@ -48,8 +49,13 @@ def _load(name: str) -> Engine | None:
     """Import an engine; None if it is unknown, not installed or broken."""
     if name not in _MODULES:
         return None
+    # py_ecc raises the recursion limit of the whole process when it is imported; then
+    # deeply nested input would crash the process instead of raising an exception.
+    limit = sys.getrecursionlimit()
     try:
         engine: Engine = importlib.import_module(_MODULES[name]).ENGINE
     except ImportError:
         return None
+    finally:
+        sys.setrecursionlimit(limit)
     return engine

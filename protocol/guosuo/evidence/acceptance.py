@@ -3,7 +3,7 @@
 A rule is a disjunction of clauses. `accepts_at` evaluates it at a moment;
 `accepted_values` compiles it for policy tables. The two agree: for listing lives
 of at most `life_seconds`, a fact's value is in the set exactly if the rule
-accepts the fact in every second of the life.
+accepts the fact in every second of the life that is not before its event.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import nacl.signing
 
@@ -18,6 +18,8 @@ from guosuo.suite import Suite
 from guosuo.wire import cbor
 from guosuo.wire.schema import Message, Range, Size, Text, message
 
+MAX_CHARTER = 1 << 18
+"""Octets of a charter at most."""
 _ENGLISH = "en"
 
 
@@ -74,6 +76,10 @@ class Parameters(Message):
 class Charter(Message):
     """One version of a federation's constitution (GS-REC-5)."""
 
+    MAX_SIZE: ClassVar[int] = MAX_CHARTER
+
+    suite: Text
+    """The ciphersuite, by its name in the BBS draft."""
     version: Annotated[int, Range(1, 1 << 20)]
     environment: Environment
     members: Annotated[tuple[Member, ...], Size(2, 512)]
@@ -95,7 +101,7 @@ class SignedCharter(Message):
 
     MAX_SIZE = 1 << 19
 
-    charter: Annotated[bytes, Size(1, 1 << 18)]
+    charter: Annotated[bytes, Size(1, MAX_CHARTER)]
     signatures: Annotated[tuple[CharterSignature, ...], Size(1, 512)]
 
 
@@ -154,6 +160,8 @@ def open_charter(data: bytes, suite: Suite) -> Federation:
     members = {member.region: member for member in charter.members}
     if [m.region for m in charter.members] != sorted(members) or charter.version != 1:
         raise PeerError(Reason.CHARTER)
+    if charter.suite != suite.name:
+        raise PeerError(Reason.CHARTER, "the federation uses another ciphersuite")
     if len({m.root_key for m in charter.members}) != len(members):
         raise PeerError(Reason.CHARTER)
     if _valid_signers(signed.signatures, members, _signed(signed.charter)) < threshold(

@@ -7,7 +7,7 @@ wallet and every other node compiles it again and compares.
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol
+from typing import Annotated, ClassVar, Protocol
 
 from guosuo.errors import CallerError, PeerError, Reason
 from guosuo.evidence.acceptance import Clause, accepted_values, accepts_at
@@ -53,6 +53,8 @@ class PolicyClause(Message):
 @message
 class PolicyDocument(Message):
     """One version of one policy of one gate region."""
+
+    MAX_SIZE: ClassVar[int] = 1 << 18
 
     region: Annotated[str, Size(2, 12)]
     policy: Annotated[str, Size(1, 32)]

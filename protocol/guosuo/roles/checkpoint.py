@@ -104,6 +104,15 @@ class Checkpoint:
             if part.digest == entry.part:
                 early = self.federation.clock.epoch_seconds // _EARLY
                 self.state.floor = max(self.state.floor, part.part.not_before - early)
+        self._prune()
+
+    def _prune(self) -> None:
+        """Forget what ended before the clock's floor; nothing of it can be used again."""
+        state, floor = self.state, self.state.floor
+        state.parts = {v: p for v, p in state.parts.items() if p.part.not_after > floor}
+        state.policies = {v: p for v, p in state.policies.items() if p.part.not_after > floor}
+        oldest = min((epoch for epoch, _ in state.parts), default=0)
+        state.lowest = {t: r for t, r in state.lowest.items() if t >= oldest}
 
     def require_revision(self, epoch: int, revision: int) -> None:
         """Accept no lower revision of that list any more (a or b leaked, or a cut)."""

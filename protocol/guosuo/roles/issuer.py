@@ -175,13 +175,16 @@ class Issuer:
             refusal=sign(self.state.log_key, self.federation.id, Kind.REFUSAL, refusal.encode()),
         )
 
-    def new_phone(self, person: bytes) -> Effects:
+    def new_phone(self, person: bytes, entropy: Entropy) -> Effects:
         """Retire all slots of a person who lost the link secret, and forget R."""
         name = hashlib.sha256(self.state.person_salt + person).digest()
         slots = [s.slot for s in self.state.slots.values() if s.person == name]
         self.state.records.pop(name, None)
         alive = [slot for slot in slots if slot not in self.state.retired]
-        return self.order(Action.RETIRE, alive, OrderReason.HOLDER, b"") if alive else ()
+        if not alive:
+            return ()
+        # Nothing to open later, but the commitment must look like any other.
+        return self.order(Action.RETIRE, alive, OrderReason.HOLDER, entropy.octets(32))
 
     def _check_request(self, request: EnrolRequest) -> G1:
         engine = self.federation.scheme.engine

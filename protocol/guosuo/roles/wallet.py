@@ -246,10 +246,10 @@ class Wallet:
         if ref is None:
             return Refreshed.ABSENT
         data = fetch_checked(fetch, ref.data)
-        signature = slot_signature(self.federation.scheme, data, first, size, slot)
-        if signature is None:
-            return Refreshed.ABSENT
         try:
+            signature = slot_signature(self.federation.scheme, data, first, size, slot)
+            if signature is None:
+                return Refreshed.ABSENT
             held.renewals[published.id] = self._checked(held, published, signature)
         except PeerError:
             # After a change of evidence the board still has the old one's renewal, and
