@@ -274,7 +274,7 @@ def test_a_second_link_secret_for_the_same_person_is_refused(world: World) -> No
 
 def test_a_new_phone_retires_all_old_slots_first(world: World) -> None:
     old, new, person = world.wallet(), world.wallet(), b"one"
-    for _ in range(2):
+    for _ in range(world.federation.charter.parameters.slots_per_person):
         assert isinstance(world.enrol(old, HOME, person=person), HeldSlot)
     slots = {slot for _, slot in old.state.slots}
     issuer = world.regions[HOME].issuer
@@ -327,6 +327,9 @@ def test_only_its_holder_replaces_the_evidence_of_a_slot(world: World) -> None:
     newer = fact(event_time=world.now - HOUR, name=b"newer")
     stolen = world.enrol(thief, HOME, newer, person=b"thief", slot=held.slot)
     assert stolen is RefusalCode.NOT_THAT_SLOT
+    # The holder's own phone in somebody else's name: another person's evidence.
+    lent = world.enrol(victim, HOME, newer, person=b"friend", slot=held.slot)
+    assert lent is RefusalCode.NOT_THAT_SLOT
     unknown = _visit(world, victim, person=b"victim", slot=held.slot)
     free = next(s for s in range(16) if s not in world.regions[HOME].issuer.state.slots)
     bent = replace(unknown.request, slot=free)
@@ -532,9 +535,12 @@ def test_a_node_cannot_give_a_slot_that_the_wallet_holds_already(world: World) -
     assert isinstance(wallet.conclude(Answer(grant=grant, refusal=None), world.view), HeldSlot)
     # And an update of one slot is not answered with another.
     visit = _visit(world, wallet, person=person, slot=first.slot)
-    lie = replace(_grant(visit), slot=grant.slot)
+    free = next(s for s in range(16) if s not in issuer.state.slots)
+    moved = replace(issuer.state.slots[_grant(visit).slot], slot=free)
+    lie = issuer._grant(moved, issuer._signing_keys(world.now), world.now, world.entropy)
     with refused(Reason.RECEIPT):
         wallet.conclude(Answer(grant=lie, refusal=None), world.view)
+    assert (HOME, free) not in wallet.state.slots
 
 
 def test_an_answer_is_a_grant_or_a_refusal(world: World) -> None:

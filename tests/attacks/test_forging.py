@@ -9,7 +9,7 @@ import pytest
 
 from guosuo.bbs.signature import Signature, check_signature, sign_point
 from guosuo.credential.keys import EpochKey
-from guosuo.credential.renewal import blind_scalar, renew
+from guosuo.credential.renewal import blind_scalar, renew, sign_message
 from guosuo.curve.points import G1, G2
 from guosuo.curve.scalar import Scalar
 from guosuo.errors import PeerError, Reason
@@ -188,6 +188,11 @@ def test_e_depends_on_everything_that_makes_a_message(world: World) -> None:
         *(renew(scheme, other, 5, c, k, 100) for other in named),
     ]
     assert len({reference.e, *(v.e for v in variants)}) == 1 + len(variants)
+    # The name of the key and the slot count by themselves, for one and the same message.
+    message = scheme.message(c, 100, Scalar(7))
+    same = [sign_message(scheme, k, 5, message) for k in (key, *named)]
+    same.append(sign_message(scheme, key, 6, message))
+    assert len({s.e for s in same}) == len(same)
 
 
 # --- related keys ---------------------------------------------------------------------

@@ -26,6 +26,8 @@ from guosuo.federation.audit import audit_epoch
 from guosuo.federation.entries import (
     ALLOTMENT_SIZE,
     Action,
+    Board,
+    BucketRef,
     OrderReason,
     decode_allotment,
     decode_status_list,
@@ -479,26 +481,21 @@ def test_nothing_accumulates_and_nothing_is_laundered_over_epochs(world: World) 
     log = fork(world)[0].region(HOME)
     assert log.epoch(first.key.id.epoch) is None
 
-    def second(commitment: G1) -> bytes:
-        after = Draft.next(world, HOME)
-        after.key = EpochKey.draw(scheme, KeyId(HOME, first.key.id.epoch + 1, 0), world.entropy)
-        after.renewals[0] = replace(after.renewals[0], commitment=commitment)
-        after.fresh = {}
-        after.previous = _digest_after(world, entry)
-        return after.build().entry().encode()
+    def second(commitment: G1) -> Callable[[bytes | None], bytes]:
+        def body(previous: bytes | None) -> bytes:
+            after = Draft.next(world, HOME)
+            name = KeyId(HOME, first.key.id.epoch + 1, 0)
+            after.key = EpochKey.draw(scheme, name, world.entropy)
+            after.renewals[0] = replace(after.renewals[0], commitment=commitment)
+            after.fresh, after.previous = {}, previous
+            return after.build().entry().encode()
+
+        return body
 
     launder = bent.commitment
     honest = world.regions[HOME].issuer.state.slots[bent.slot].commitment
     assert judge(world, HOME, entry, second(launder)) is Reason.RENEWAL_PROOF
     assert judge(world, HOME, entry, second(honest)) is None
-
-
-def _digest_after(world: World, body: bytes) -> bytes:
-    """Hash of the signed entry that `judge` makes of a first body."""
-
-    log = world.view.region(HOME)
-    entry = LogEntry(region=HOME, index=len(log.entries), previous=log.last, body=body)
-    return digest(sign(world.logs[HOME], world.federation.id, Kind.EPOCH, entry.encode()))
 
 
 # --- allotments -----------------------------------------------------------------------
@@ -511,12 +508,41 @@ def test_a_slot_is_allotted_once(draft: Draft) -> None:
     for commitment in (draft.commitments[old], _commitment(draft.world)):
         draft.fresh = honest | {old: commitment}
         assert draft.build().judge() is Reason.ALLOTMENT
-    draft.fresh = honest
-    blob = encode_allotment(honest)
+    # With counts that fit, and the slot signed for its new owner: a slot given away.
+    draft.fresh = honest | {old: _commitment(draft.world)}
+    draft.commitments[old] = draft.fresh[old]
+    draft.allotted += 1
+    draft.renewals = [
+        replace(r, commitment=draft.fresh[old]) if r.slot == old else r for r in draft.renewals
+    ]
+    assert draft.build().judge() is Reason.ALLOTMENT
+
+
+def test_a_slot_stands_once_in_an_allotment_blob(draft: Draft) -> None:
+    blob = encode_allotment(draft.fresh)
     entry = draft.build().entry()
     assert draft.judge(entry) is None
     twice = blob + blob
     assert draft.judge(replace(entry, allotment=draft._put(twice))) is Reason.ALLOTMENT
+
+
+def test_the_board_lists_every_bucket_once_and_no_other(draft: Draft) -> None:
+    """With a bucket left out, all its slots would be unproven."""
+    entry = draft.build().entry()
+    honest = Board.decode(draft.world.fetch(entry.board)).buckets
+    (ref,) = honest
+    empty = BucketRef(first=draft.size, data=draft._put(ABSENT * draft.size), proof=None)
+    for buckets in (
+        (),
+        (ref, ref),
+        (ref, empty),
+        (replace(empty, first=0), replace(ref, first=draft.size)),
+        (replace(ref, first=1),),
+    ):
+        board_name = draft._put(Board(buckets=buckets).encode())
+        assert draft.judge(replace(entry, board=board_name)) is Reason.BOARD
+    board_name = draft._put(Board(buckets=honest).encode())
+    assert draft.judge(replace(entry, board=board_name)) is None
 
 
 def test_a_new_slot_is_on_the_board_only_with_its_allotment(draft: Draft) -> None:
@@ -732,23 +758,31 @@ def test_a_key_stands_in_one_epoch_entry_only(world: World) -> None:
 
 
 def test_epochs_follow_each_other_and_revisions_count_up_to_two(world: World) -> None:
-    def drafted(epoch: int, revision: int, previous: bytes | None = None) -> bytes:
-        draft = Draft.next(world, HOME)
-        draft.key = EpochKey.draw(
-            world.federation.scheme, KeyId(HOME, epoch, revision), world.entropy
-        )
-        if previous is not None:
+    def drafted(
+        epoch: int, revision: int, *, first: bool = True
+    ) -> Callable[[bytes | None], bytes]:
+        def body(previous: bytes | None) -> bytes:
+            draft = Draft.next(world, HOME)
+            name = KeyId(HOME, epoch, revision)
+            draft.key = EpochKey.draw(world.federation.scheme, name, world.entropy)
             draft.previous = previous
-            draft.fresh = {}
-        return draft.build().entry().encode()
+            if not first:
+                draft.fresh = {}
+            return draft.build().entry().encode()
+
+        return body
 
     now = world.epoch
     for epoch, revision in ((now - 1, 0), (now, 0), (now + 1, 1), (now, 2), (now - 1, 1)):
         assert judge(world, HOME, drafted(epoch, revision)) is Reason.EPOCH_ENTRY
     assert judge(world, HOME, drafted(now + 1, 0)) is None
     assert judge(world, HOME, drafted(now + 3, 0)) is None  # a region may miss epochs
-    first = drafted(now, 1)
-    assert judge(world, HOME, first) is None
+    revised = [drafted(now, 1), drafted(now, 2, first=False)]
+    assert judge(world, HOME, revised[0]) is None
+    assert judge(world, HOME, *revised) is None
+    third = drafted(now, 3, first=False)
+    assert judge(world, HOME, *revised, third) is Reason.EPOCH_ENTRY
+    assert judge(world, HOME, *revised, drafted(now + 1, 0, first=False)) is None
 
 
 def test_the_key_of_an_epoch_entry_is_read_strictly(draft: Draft) -> None:

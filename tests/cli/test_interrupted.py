@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from guosuo.cli.main import run
+from guosuo.federation.view import FederationView
 from guosuo.host import lock
 from guosuo.host.directory import FederationDirectory
 from guosuo.host.region import RegionHost
@@ -66,10 +67,11 @@ def published() -> dict[str, bytes]:
     return {str(p): p.read_bytes() for p in Path("fed/regions").rglob("public/*/*") if p.is_file()}
 
 
-def check_log() -> None:
+def check_log() -> FederationView:
     """Everybody can follow the log, and finds nothing void in it."""
     view = FederationDirectory(Path("fed"), Suite.sha256()).catch_up()
     assert not any(region.void for region in view.regions.values())
+    return view
 
 
 def killed_everywhere(
@@ -95,16 +97,29 @@ def killed_everywhere(
 
 
 @pytest.mark.parametrize(
-    "command",
+    ("command", "is_done"),
     [
-        ("region", "turn-epoch", "fed", HOME, *stage.keys, "--now", NOW),
-        ("region", "suspend", "fed", HOME, "SLOT", "--reason", "infection", *stage.keys),
-        ("region", "bundle", "fed", GATE, *stage.keys, "--checkpoint", "b=B", "--now", CROSS),
+        (
+            ("region", "turn-epoch", "fed", HOME, *stage.keys, "--now", NOW),
+            lambda view: view.region(HOME).epoch(2296) is not None,
+        ),
+        (
+            ("region", "suspend", "fed", HOME, "SLOT", "--reason", "infection", *stage.keys),
+            lambda view: len(view.region(HOME).suspended) == 1,
+        ),
+        (
+            ("region", "bundle", "fed", GATE, *stage.keys, "--checkpoint", "b=B", "--now", CROSS),
+            lambda view: "b" in view.region(GATE).checkpoints,
+        ),
     ],
     ids=["turn-epoch", "suspend", "bundle"],
 )
 def test_a_region_goes_on_where_it_was_killed(
-    prepared: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: tuple[str, ...]
+    prepared: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    command: tuple[str, ...],
+    is_done: Callable[[FederationView], bool],
 ) -> None:
     monkeypatch.chdir(prepared)
     inspected = done("wallet", "inspect", "lan.wallet", *stage.fed, *stage.wallet_key)
@@ -114,6 +129,7 @@ def test_a_region_goes_on_where_it_was_killed(
         monkeypatch.chdir(folder)
         check_log()
         assert run(list(command)) == 0
+        assert is_done(check_log())
         done("region", "turn-epoch", "fed", HOME, *stage.keys, "--now", NOW)
         after = published()
         assert {name: after[name] for name in there} == there

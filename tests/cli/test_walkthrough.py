@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from pathlib import Path
 
@@ -157,8 +158,8 @@ def test_backup_restore_and_move_to_a_new_phone() -> None:
     assert guosuo(*stage.verify(CROSS), "--json").json["notice"] == "replay or lending"
 
 
-def test_two_places_of_the_clock(here: Path) -> None:
-    # In the first third of epoch 2295 its list is not shown under: who enrolled today waits.
+def test_who_enrolled_today_waits_or_stands_out(here: Path) -> None:
+    # In the first third of epoch 2295 nobody shows under its list yet.
     said = guosuo(*stage.show("lan", ENROL, "--new-place"), "--json")
     assert (said.code, said.json["error"]["reason"]) == (3, "not-published")
     done(*stage.show("lan", ENROL, "--new-place", "--standing-out"))
@@ -216,6 +217,45 @@ def test_a_late_region_is_listed_with_its_key_of_before() -> None:
     done("region", "turn-epoch", "fed", HOME, *stage.keys, "--now", now)
     done(*bundle)
     assert len(sorted(Path("fed/regions").rglob("*.cose"))) > len(before)
+
+
+@pytest.mark.usefixtures("here")
+def test_the_next_epoch_may_be_prepared_shortly_before_it_begins() -> None:
+    turn = ("region", "turn-epoch", "fed", "--all", *stage.keys, "--epoch", "2296")
+    bundle = ("region", "bundle", "fed", GATE, *stage.keys)
+    done(*turn, "--now", "2022-01-18T15:00:00Z")
+    early = done(*bundle, "--now", "2022-01-18T15:39:00Z")["regions"][0]["lists"]
+    assert [row["epoch"] for row in early] == [2295]
+    ready = done(*bundle, "--now", "2022-01-18T15:40:00Z")["regions"][0]["lists"]
+    assert [row["epoch"] for row in ready] == [2295, 2296]
+    # The gate knows by then that the epoch is near, and its clock is not behind that.
+    now = "2022-01-18T15:40:30Z"
+    done(*stage.show("lan", now, "--new-place"))
+    assert done(*stage.verify(now))["verdict"] == "ACCEPT"
+
+
+class Terminal(io.StringIO):
+    """Somebody types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(("says", "code"), [("y\nanother one\n", 0), ("n\n", 1)])
+def test_a_clerk_says_who_is_at_the_counter(
+    monkeypatch: pytest.MonkeyPatch, says: str, code: int
+) -> None:
+    done("wallet", "init", "new.wallet", *stage.fed, *stage.wallet_key)
+    stage.ask("new")
+    monkeypatch.setattr("sys.stdin", Terminal(says))
+    said = guosuo(
+        *("region", "issue", "fed", HOME, *stage.keys, *stage.anchors, "--now", ENROL),
+        *("--request", "new.request", "--dcc", "try/LT-2.png", "--out", "new.answer"),
+    )
+    assert (said.code, "born 2000-10-03" in said.out) == (code, True), said
+    conclude = ("wallet", "enrol", "new.wallet", *stage.fed, *stage.wallet_key)
+    assert guosuo(*conclude, "--answer", "new.answer", "--now", ENROL).code == code
 
 
 def test_a_passphrase_opens_what_it_sealed(here: Path) -> None:

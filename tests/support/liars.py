@@ -359,13 +359,19 @@ class Draft:
         return digest(data)
 
 
-def judge(world: World, region: str, *bodies: bytes) -> Reason | None:
-    """Let a forked reader append epoch entries and audit; the verdict on the last one."""
+def judge(
+    world: World, region: str, *bodies: bytes | Callable[[bytes | None], bytes]
+) -> Reason | None:
+    """Let a forked reader append epoch entries and audit; the verdict on the last one.
+
+    A body that is a function gets the hash of the epoch entry before it, to link to.
+    """
     view, auditor = fork(world)
     log = view.region(region)
     for body in bodies:
-        index = len(log.entries)
-        logged = LogEntryBody(region=region, index=index, previous=log.last, body=body)
+        index, before = len(log.entries), log.latest()
+        octets = body if isinstance(body, bytes) else body(before.digest if before else None)
+        logged = LogEntryBody(region=region, index=index, previous=log.last, body=octets)
         view.append(
             region,
             sign(world.logs[region], world.federation.id, Kind.EPOCH, logged.encode()),

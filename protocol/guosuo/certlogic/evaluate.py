@@ -111,8 +111,8 @@ def evaluate(expr: Expr, data: object, *, budget: int = MAX_STEPS) -> object:
     """The value of a parsed expression: a JSON value, or a `Moment`.
 
     Raises `OpenError` if there is none, and nothing else. Recurses no deeper than
-    the expression, takes no more than `budget` steps, each of bounded time. Parts
-    of the value may be shared with each other and with the data.
+    the expression; takes no more than `budget` steps, none of which looks at more
+    than two texts. Parts of the value may be shared with each other and the data.
     """
     return _Evaluation(budget).value(expr, data)
 

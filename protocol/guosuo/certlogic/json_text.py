@@ -34,7 +34,7 @@ def load_json(text: bytes) -> object:
     Raises `PeerError`: `RULE_BOUNDS` if it is longer or deeper than allowed,
     `RULE_SYNTAX` if it is not JSON or could be read in two ways.
     """
-    if len(text) > MAX_BYTES or _nesting(text) > MAX_NESTING:
+    if len(text) > MAX_BYTES or _too_deep(text):
         refuse(Reason.RULE_BOUNDS, "a JSON text that is too long or too deep")
     try:
         return json.loads(
@@ -61,17 +61,17 @@ def checked_text(value: object, *, limit: int) -> str:
     return value
 
 
-def _nesting(text: bytes) -> int:
-    """How many arrays and objects are open at most at the same time."""
-    depth = deepest = 0
+def _too_deep(text: bytes) -> bool:
+    """Whether more arrays and objects are open at the same time than allowed."""
+    depth = 0
     for found in _STRING_OR_BRACKET.finditer(text):
-        token = found[0]
-        if token in {b"[", b"{"}:
+        if found[0] in {b"[", b"{"}:
             depth += 1
-            deepest = max(deepest, depth)
-        elif token in {b"]", b"}"}:
+            if depth > MAX_NESTING:
+                return True
+        elif found[0] in {b"]", b"}"}:
             depth -= 1
-    return deepest
+    return False
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

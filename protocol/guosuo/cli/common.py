@@ -123,7 +123,11 @@ class Desk:
 
     def federation(self, root: Path, *, follow: bool = True) -> FederationDirectory:
         """A federation's directory; with `follow`, all published entries verified."""
-        directory = FederationDirectory(root, self.suite)
+        try:
+            directory = FederationDirectory(root, self.suite)
+        except PeerError as error:
+            hint = "the charter is damaged, or is none; copy the federation's directory anew"
+            raise PeerError(error.reason, hint) from None
         environment = directory.federation.charter.environment
         if self.pretended and environment is not Environment.TEST:
             raise CallerError(Reason.ARGUMENT, "--now is for test federations only")

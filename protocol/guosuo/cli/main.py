@@ -85,7 +85,7 @@ def run(arguments: Sequence[str]) -> int:
         console.print(printable(text), markup=False, highlight=False)
         return code
 
-    return _guarded(lambda: app(list(arguments), standalone_mode=False), fail)
+    return _guarded(lambda: app(list(arguments), prog_name="guosuo", standalone_mode=False), fail)
 
 
 def _guarded(work: Callable[[], object], fail: Callable[[int, str, str], int]) -> int:
@@ -103,6 +103,8 @@ def _guarded(work: Callable[[], object], fail: Callable[[int, str, str], int]) -
         return fail(REFUSED, error.reason.value, _words(error))
     except OSError as error:
         return fail(MISUSE, "system", _system(error))
+    if code == INTERRUPTED:
+        return fail(INTERRUPTED, "interrupted", "interrupted")
     return code if isinstance(code, int) else 0
 
 

@@ -28,6 +28,8 @@ from guosuo.wire.schema import G2Bytes, Hash, Message, Range, Size, message
 
 ALLOTMENT_SIZE = 8 + 48
 MAX_BUCKETS = 1 << 14
+MAX_CHECKPOINTS = 1 << 18
+"""Checkpoints of one gate region at most."""
 _MAX_STATUS = 1 << 24
 MAX_SLOTS = 8 * _MAX_STATUS
 """Slot numbers end here: a status list is an array over them, and must stay readable."""
@@ -119,8 +121,10 @@ class CheckpointInfo(Message):
 
 @message
 class CheckpointsEntry(Message):
-    """All checkpoints of the gate region; replaces the entry before."""
+    """Checkpoints of the gate region: a new register, or more of the same one."""
 
+    more: bool
+    """False: this entry starts the register anew. True: it adds to it."""
     checkpoints: Annotated[tuple[CheckpointInfo, ...], Size(0, 64)]
 
 

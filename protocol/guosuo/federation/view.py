@@ -14,6 +14,7 @@ from guosuo.curve.points import G2
 from guosuo.errors import PeerError, Reason
 from guosuo.federation.charter import Federation
 from guosuo.federation.entries import (
+    MAX_CHECKPOINTS,
     Action,
     CheckpointInfo,
     CheckpointsEntry,
@@ -149,10 +150,7 @@ class FederationView:
                     raise PeerError(Reason.POLICY)
                 view.policies[name] = policy
             case Kind.CHECKPOINTS:
-                listed = CheckpointsEntry.decode(body).checkpoints
-                if len({c.checkpoint for c in listed}) != len(listed):
-                    raise PeerError(Reason.MESSAGE_VALUE)
-                view.checkpoints = {c.checkpoint: c for c in listed}
+                _apply_checkpoints(view, CheckpointsEntry.decode(body))
             case _:
                 raise PeerError(Reason.RECORD_KIND)
 
@@ -202,6 +200,17 @@ def _apply_order(view: RegionView, order: OrderEntry) -> None:
             view.suspended -= slots
         case Action.RETIRE:
             view.retired |= slots
+
+
+def _apply_checkpoints(view: RegionView, entry: CheckpointsEntry) -> None:
+    """No checkpoint stands twice in a register."""
+    known = view.checkpoints if entry.more else {}
+    listed = {c.checkpoint: c for c in entry.checkpoints}
+    if len(listed) != len(entry.checkpoints) or listed.keys() & known.keys():
+        raise PeerError(Reason.MESSAGE_VALUE)
+    if len(known) + len(listed) > MAX_CHECKPOINTS:
+        raise PeerError(Reason.TOO_LONG)
+    view.checkpoints = {**known, **listed}
 
 
 def _apply_list(view: RegionView, entry: ListEntry) -> None:

@@ -27,6 +27,9 @@ from guosuo.policy.document import PolicyDocument, compile_policy
 from guosuo.policy.table import make_table
 
 SCOPE = "all"
+_REGISTER_BATCH = 64
+_REGISTER_OCTETS = 15_000
+"""Checkpoints in one entry: by number, and by octets below the limit of an entry."""
 PARTS_AHEAD = 12
 """Epochs ahead for which a checkpoint can carry list parts: two days at E = 4 h."""
 
@@ -125,9 +128,22 @@ class GateAuthority:
         return (PutBlob(data), PutBlob(table.encode()), Append(Kind.POLICY, part.encode()))
 
     def publish_checkpoints(self, checkpoints: Sequence[CheckpointInfo]) -> Effects:
-        """All checkpoints that wallets may answer to in this region."""
-        entry = CheckpointsEntry(checkpoints=tuple(checkpoints))
-        return (Append(Kind.CHECKPOINTS, entry.encode()),)
+        """A new register of all checkpoints that wallets may answer to in this region.
+
+        As many entries as it takes: the first starts the register, the others add to it.
+        """
+        bodies: list[bytes] = []
+        batch: list[CheckpointInfo] = []
+        size = 0
+        for info in checkpoints:
+            octets = len(info.encode())
+            if batch and (size + octets > _REGISTER_OCTETS or len(batch) == _REGISTER_BATCH):
+                bodies.append(_register(bodies, batch))
+                batch, size = [], 0
+            batch.append(info)
+            size += octets
+        bodies.append(_register(bodies, batch))
+        return tuple(Append(Kind.CHECKPOINTS, body) for body in bodies)
 
     def forget(self, before: int) -> None:
         """Destroy secrets of lists that ended: only the life of a version is at risk."""
@@ -157,3 +173,7 @@ class GateAuthority:
         self.state.secrets[version] = secret
         self.state.parts[version] = part
         return Append(Kind.LIST_PART, part.encode())
+
+
+def _register(before: Sequence[bytes], batch: Sequence[CheckpointInfo]) -> bytes:
+    return CheckpointsEntry(more=bool(before), checkpoints=tuple(batch)).encode()
