@@ -13,6 +13,7 @@ import json
 import os
 import subprocess
 import sys
+import unittest.mock
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,12 @@ class Said:
 def guosuo(*arguments: str | Path) -> Said:
     """Run a command in this process."""
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    # Whoever runs the tests may use the command line too.
+    with (
+        unittest.mock.patch.dict(os.environ, _environment(), clear=True),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
         code = run([str(argument) for argument in arguments])
     return Said(code, out.getvalue(), err.getvalue())
 
@@ -80,8 +86,7 @@ def done(*arguments: str | Path) -> dict[str, Any]:
 
 def real(*arguments: str | Path, **environment: str) -> Said:
     """Run a command as a process of its own, with the variables given and no others of ours."""
-    ours = {name: v for name, v in os.environ.items() if not name.startswith("GUOSUO_")}
-    ours |= {"PYTHONIOENCODING": "utf-8"} | environment
+    ours = _environment() | {"PYTHONIOENCODING": "utf-8"} | environment
     command = [sys.executable, "-m", "guosuo", *(str(argument) for argument in arguments)]
     ended = subprocess.run(  # noqa: S603 - our own command
         command,
@@ -92,6 +97,12 @@ def real(*arguments: str | Path, **environment: str) -> Said:
         check=False,
     )
     return Said(ended.returncode, ended.stdout, ended.stderr)
+
+
+def _environment() -> dict[str, str]:
+    """Ours without what steers the command line, but for the engine."""
+    steering = {n for n in os.environ if n.startswith("GUOSUO_")} - {"GUOSUO_ENGINE"}
+    return {name: value for name, value in os.environ.items() if name not in steering}
 
 
 class Stage:

@@ -53,12 +53,11 @@ def sign_point(secret: Scalar, b: G1, e: Scalar) -> Signature:
 
 
 def check_signature(suite: Suite, public: G2, signature: Signature, b: G1) -> None:
-    """e(A, W + e·P2) = e(B, P2); `PeerError(SIGNATURE)` otherwise."""
-    engine = suite.engine
-    w = public + engine.g2 * signature.e
-    if signature.a.is_identity() or public.is_identity():
+    """e(A, W + e·P2) = e(B, P2), as e(A, W)·e(e·A − B, P2) = 1; `PeerError(SIGNATURE)`."""
+    engine, a = suite.engine, signature.a
+    if a.is_identity() or public.is_identity():
         raise PeerError(Reason.SIGNATURE)
-    if not engine.pairing_product_is_one([(signature.a, w), (-b, engine.g2)]):
+    if not engine.pairing_product_is_one([(a, public), (a * signature.e - b, engine.g2)]):
         raise PeerError(Reason.SIGNATURE)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from guosuo.certlogic.ast import Expr
 from guosuo.certlogic.evaluate import OpenCause, Outcome, Result, decide
@@ -49,7 +49,7 @@ _OPTIONAL: Final = frozenset({
 _LAST_SECOND: Final = 253_402_300_799
 """Of the year 9999, the last that the text of a clock can name."""
 
-Version = tuple[int, int, int]
+Version: TypeAlias = tuple[int, int, int]
 _Word = TypeVar("_Word", bound=StrEnum)
 
 

@@ -33,6 +33,7 @@ from guosuo.suite import Suite
 
 PASSPHRASE_VARIABLE: Final = "GUOSUO_PASSPHRASE"  # noqa: S105 - a name, not a passphrase
 FEDERATION_VARIABLE: Final = "GUOSUO_FEDERATION"
+NOW_VARIABLE: Final = "GUOSUO_NOW"
 MAX_FILE: Final = 1 << 20
 """Octets of an offer, request, answer, policy or list of anchors that is read at most."""
 
@@ -55,6 +56,7 @@ NowOption = Annotated[
     str | None,
     typer.Option(
         help="Act as if it were this time (ISO 8601, or Unix seconds); test federations only.",
+        envvar=NOW_VARIABLE,
         metavar="TIME",
         show_default="the clock",
     ),
@@ -104,7 +106,7 @@ class Desk:
     entropy: Entropy
     now: int
     pretended: bool
-    """The time was given with `--now`."""
+    """The time was given with `--now` or `GUOSUO_NOW`."""
     as_json: bool
     console: Console
     """Words for people; nothing of a JSON answer goes through it."""
@@ -130,7 +132,7 @@ class Desk:
             raise PeerError(error.reason, hint) from None
         environment = directory.federation.charter.environment
         if self.pretended and environment is not Environment.TEST:
-            raise CallerError(Reason.ARGUMENT, "--now is for test federations only")
+            raise CallerError(Reason.ARGUMENT, "--now and GUOSUO_NOW are for test federations only")
         if self.now < directory.federation.clock.zero:
             raise CallerError(Reason.ARGUMENT, "that time is before the federation's first epoch")
         if follow:

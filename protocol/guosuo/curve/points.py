@@ -6,6 +6,7 @@ An `Engine` adapts one implementation; callers cannot tell which one runs.
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
@@ -174,22 +175,22 @@ class Engine(ABC):
     # Concrete methods below live here once; engines only supply raw1, raw2 and
     # `_pairing_product_is_one` on native points.
 
-    @property
+    @functools.cached_property
     def g1(self) -> G1:
         """The base point of G1."""
         return G1(self.raw1, self.raw1.generator())
 
-    @property
+    @functools.cached_property
     def g2(self) -> G2:
         """P2, the base point of G2."""
         return G2(self.raw2, self.raw2.generator())
 
-    @property
+    @functools.cached_property
     def g1_identity(self) -> G1:
         """The neutral element of G1."""
         return G1(self.raw1, self.raw1.identity())
 
-    @property
+    @functools.cached_property
     def g2_identity(self) -> G2:
         """The neutral element of G2."""
         return G2(self.raw2, self.raw2.identity())

@@ -97,33 +97,32 @@ def _pairings_hold(items: Sequence[Item], entropy: Entropy) -> bool:
     w·d2 in the module's letters are drawn directly as w0, w1, w2.
     """
     scheme = items[0].setting.scheme
-    engine = scheme.engine
-    single = len(items) == 1
+    engine, one = scheme.engine, Scalar(1)
     pairs: list[tuple[G1, G2]] = []
-    z_points: list[G2] = []
-    z_weights: list[Scalar] = []
-    at_p2: list[G1] = []
-    at_p2_weights: list[Scalar] = []
+    at_list_base: list[tuple[G2, Scalar]] = []
     at_k: dict[bytes, tuple[G2, list[G1], list[Scalar]]] = {}
+    at_p2 = engine.g1_identity
     for item in items:
         part, policy, shown = item.setting.part, item.setting.policy, item.shown
-        w0 = Scalar(1) if single else entropy.weight()
+        # The sum of a single item may leave its first relation unscaled.
+        w0 = one if len(items) == 1 else entropy.weight()
         w1, w2 = entropy.weight(), entropy.weight()
-        abar = shown.bbs.abar if single else shown.bbs.abar * w0
-        pairs.append((abar + part.a1 * w1, shown.w))
-        z_points.append(shown.z)
-        z_weights.append(w1)
+        pairs.append((_times(shown.bbs.abar, w0) + part.a1 * w1, shown.w))
+        at_list_base.append((shown.z, w1))
         _, points, weights = at_k.setdefault(policy.digest, (policy.k, [], []))
         points.append(shown.sbar)
         weights.append(w2)
-        at_p2 += [part.c1, shown.bbs.bbar, shown.sbb]
-        at_p2_weights += [w1, -w0, -w2]
-    if single:
-        pairs.append((scheme.list_base * -z_weights[0], z_points[0]))
+        # Points are negated, not weights: a weight of 128 bits costs half of a full scalar.
+        at_p2 += part.c1 * w1 - _times(shown.bbs.bbar, w0) - shown.sbb * w2
+    if len(items) == 1:
+        pairs.append((-(scheme.list_base * at_list_base[0][1]), at_list_base[0][0]))
     else:
-        pairs.append((-scheme.list_base, engine.sum_of_products_g2(z_points, z_weights)))
-    pairs += [
-        (engine.sum_of_products_g1(points, weights), k) for k, points, weights in at_k.values()
-    ]
-    pairs.append((engine.sum_of_products_g1(at_p2, at_p2_weights), scheme.p2))
+        z = engine.sum_of_products_g2([z for z, _ in at_list_base], [w for _, w in at_list_base])
+        pairs.append((-scheme.list_base, z))
+    pairs += [(engine.sum_of_products_g1(points, ws), k) for k, points, ws in at_k.values()]
+    pairs.append((at_p2, scheme.p2))
     return engine.pairing_product_is_one(pairs)
+
+
+def _times(point: G1, weight: Scalar) -> G1:
+    return point if weight == Scalar(1) else point * weight

@@ -101,6 +101,10 @@ class Issuer:
         federation.member(state.region)
         self.federation = federation
         self.state = state
+        self._commitments = {issued.commitment for issued in state.slots.values()}
+        self._persons: dict[bytes, set[int]] = {}
+        for issued in state.slots.values():
+            self._persons.setdefault(issued.person, set()).add(issued.slot)
 
     @classmethod
     def found(
@@ -163,6 +167,8 @@ class Issuer:
         state.records[name] = request.record
         if issued.slot not in state.slots:
             state.unpublished.add(issued.slot)
+            self._commitments.add(issued.commitment)
+            self._persons.setdefault(name, set()).add(issued.slot)
         state.slots[issued.slot] = issued
         return Answer(grant=grant, refusal=None)
 
@@ -178,9 +184,8 @@ class Issuer:
     def new_phone(self, person: bytes, entropy: Entropy) -> Effects:
         """Retire all slots of a person who lost the link secret, and forget R."""
         name = hashlib.sha256(self.state.person_salt + person).digest()
-        slots = [s.slot for s in self.state.slots.values() if s.person == name]
         self.state.records.pop(name, None)
-        alive = [slot for slot in slots if slot not in self.state.retired]
+        alive = self._persons.get(name, set()) - self.state.retired
         if not alive:
             return ()
         # Nothing to open later, but the commitment must look like any other.
@@ -221,9 +226,9 @@ class Issuer:
             ):
                 raise PeerError(Reason.CREDENTIAL)
             return replace(old, fact=fact)
-        if any(other.commitment == commitment for other in state.slots.values()):
+        if commitment in self._commitments:
             raise PeerError(Reason.CREDENTIAL)
-        own = {s.slot for s in state.slots.values() if s.person == person}
+        own = self._persons.get(person, set())
         # A suspension is the person's: neither a second slot nor a new phone ends it.
         if own & state.suspended:
             raise PeerError(Reason.ENROLMENT_NO_SLOT)

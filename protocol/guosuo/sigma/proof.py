@@ -128,11 +128,10 @@ def prove(
     Nonces are hedged: a hash of fresh randomness, the secrets and the context,
     so that a weak source alone does not give the secrets away (GS-SIGMA-3).
     """
-    fresh = entropy.octets(32)
     secrets = [witness[name] for name in statement.secrets]
+    seed = api.octets(Tag.NONCE, 32, entropy.octets(32), tag.value, secrets, list(context))
     nonces = {
-        name: api.scalar(Tag.NONCE, fresh, tag.value, index, secrets, list(context))
-        for index, name in enumerate(statement.secrets)
+        name: api.scalar(Tag.NONCE, seed, index) for index, name in enumerate(statement.secrets)
     }
     return prove_with(api.suite.engine, statement, witness, nonces, _challenge(api, tag, context))
 
