@@ -434,10 +434,6 @@ def test_an_entry_of_an_older_table_is_worthless_under_a_newer_version(
     assert _present(world, setting, _own(fresh, strict)) == ACCEPT
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="roles/checkpoint.py accepts every policy version in force, not only the newest",
-)
 def test_the_older_version_itself_is_not_accepted_any_more(
     tightened: tuple[World, Wallet, GateBundle, GateBundle],
 ) -> None:

@@ -569,6 +569,7 @@ def test_a_restart_forgets_the_challenge_and_waits_too(stage: Stage) -> None:
     keeper, challenge = asking(stage)
     frame = answer(stage, challenge)
     keeper.restarted(stage.world.now)
+    assert keeper._open is None
     assert stage.ask(keeper, frame) == AGAIN
     same_tick = keeper.challenge(stage.world.now, stage.world.entropy)
     assert stage.ask(keeper, answer(stage, same_tick)) == AGAIN

@@ -417,10 +417,6 @@ def test_secrets_of_one_proof_have_nonces_of_their_own() -> None:
     assert len(set(commitments(statement, proof))) == 4
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="prove() hashes context and secrets into a nonce, but not the statement itself",
-)
 def test_one_source_and_two_statements_give_two_commitments() -> None:
     """Protocol section 3: nonces are hash(fresh randomness, secret, statement).
 

@@ -3,7 +3,7 @@
 A command is killed at its n-th renaming of a file into place, once before and once
 after it, for every n. Afterwards the published log has to be one that everybody
 verifies, what was published before has to be there unchanged, and the next command has
-to work.
+to work (GS-STORE-3).
 """
 
 from __future__ import annotations

@@ -252,7 +252,7 @@ TABLE: list[tuple[str, tuple[str, ...], int, str]] = [
         3,
         "sealed",
     ),
-    # the checkpoint
+    # the checkpoint, its memory by GS-STORE-4
     ("no code", (*VERIFY, *stage.at), 2, "no such file"),
     ("no such gate", (*VERIFY, "--at", f"{GATE}/x"), 2, "it has station-1"),
     (

@@ -179,7 +179,7 @@ class Checkpoint:
             for p in state.parts.values()
         ):
             return _cannot(Cause.DEVICE, Reason.LIST_EXPIRED)
-        if not any(p.part.not_before <= now < p.part.not_after for p in state.policies.values()):
+        if self._policy(now) is None:
             return _cannot(Cause.DEVICE, Reason.POLICY_EXPIRED)
         # 2. The code is readable.
         try:
@@ -213,8 +213,8 @@ class Checkpoint:
             return Reason.LIST_REVISIONS
         if not part.part.not_before <= now < part.part.not_after:
             return Reason.LIST_EXPIRED
-        policy = state.policies.get(frame.policy_version)
-        if policy is None or not policy.part.not_before <= now < policy.part.not_after:
+        policy = self._policy(now)
+        if policy is None or policy.part.version != frame.policy_version:
             return Reason.POLICY_EXPIRED
         return Setting(
             self.federation.scheme,
@@ -225,6 +225,13 @@ class Checkpoint:
             state.mode,
             nonce,
         )
+
+    def _policy(self, now: int) -> CheckedPolicy | None:
+        """The newest version in force: a superseded one is the looser one."""
+        current = [
+            p for p in self.state.policies.values() if p.part.not_before <= now < p.part.not_after
+        ]
+        return max(current, key=lambda p: p.part.version, default=None)
 
     def _conclude(self, item: Item, accepted: bool) -> Inner:  # noqa: FBT001 - one call site
         """After the proof: the tag (GS-CHECK-5, 6)."""

@@ -125,11 +125,13 @@ def prove(
 ) -> Proof:
     """A non-interactive proof for `statement` bound to `context` under `tag`.
 
-    Nonces are hedged: a hash of fresh randomness, the secrets and the context,
-    so that a weak source alone does not give the secrets away (GS-SIGMA-3).
+    Nonces are hedged: a hash of fresh randomness, the secrets, the statement's points
+    and the context, so that a weak source alone does not give the secrets away (GS-SIGMA-3).
     """
     secrets = [witness[name] for name in statement.secrets]
-    seed = api.octets(Tag.NONCE, 32, entropy.octets(32), tag.value, secrets, list(context))
+    points = [[e.target, *(base for _, base in e.terms)] for e in statement.equations]
+    fresh = entropy.octets(32)
+    seed = api.octets(Tag.NONCE, 32, fresh, tag.value, secrets, points, list(context))
     nonces = {
         name: api.scalar(Tag.NONCE, seed, index) for index, name in enumerate(statement.secrets)
     }
