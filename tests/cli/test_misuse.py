@@ -53,6 +53,7 @@ TABLE: list[tuple[str, tuple[str, ...], int, str]] = [
     ("region and all", (*TURN, "--all"), 2, "or --all"),
     ("the keys are elsewhere", (*TURN[:2], "public", *TURN[3:]), 2, "keys of this region are not"),
     ("a federation is there", ("region", "init", "fed", HOME, GATE, *stage.keys), 2, "a new one"),
+    ("a federation just here", ("region", "init", ".", HOME, GATE, *stage.keys), 2, "new"),
     ("one region", ("region", "init", "new", HOME, *stage.keys), 2, "at least two regions"),
     ("a region twice", ("region", "init", "new", HOME, HOME, *stage.keys), 2, "each once"),
     (

@@ -104,6 +104,8 @@ def init(
     charter_names = _names(codes, name or [])
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise CallerError(Reason.STORE_EXISTS, "that directory holds something; name a new one")
+    if directory.resolve() == Path.cwd():
+        raise CallerError(Reason.ARGUMENT, "name a new directory below this one")
     parameters = Parameters(
         epoch_zero=read_time(epoch_zero),
         epoch_seconds=epoch_seconds,
