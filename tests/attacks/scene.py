@@ -43,8 +43,8 @@ VACCINATED = (
     # One product, for small tables.
     replace(
         clause(EvidenceKind.VACCINATION, min_hours=14 * 24, max_hours=270 * 24, doses=2),
-        products=(1,),
-        complete_series=True,
+        products=("EU/1/20/1528",),
+        complete=True,
     ),
 )
 ANY = (*TESTED, *RECOVERED, *VACCINATED)

@@ -18,7 +18,7 @@ from guosuo.curve import G1, G2, Engine, Scalar
 from guosuo.curve.entropy import Entropy
 from guosuo.errors import CallerError, PeerError, Reason
 from guosuo.federation.trust_list import CheckedKeys
-from guosuo.policy.document import PolicyDocument
+from guosuo.policy.simple import simple_policy
 from guosuo.presentation.proof import Holding, Presentation, present
 from guosuo.presentation.setting import Setting
 from guosuo.presentation.verify import Item, _pairings_hold, verify, verify_batch
@@ -74,13 +74,13 @@ def stage() -> Stage:
         world.refresh(wallet)
     scene = Scene.of(world)
     bundles = [scene.bundle, world.bundle(GATE, world.epoch - 1)]
-    document = PolicyDocument(
+    document = simple_policy(
+        TESTED,
         region=GATE,
         policy=POLICY,
         version=2,
         not_before=world.now,
         not_after=world.now + 86_400,
-        clauses=TESTED,
     )
     world.publish(GATE, world.regions[GATE].gate.publish_policy(document, world.entropy))
     newer = world.bundle(GATE)

@@ -440,8 +440,7 @@ def _received(visit: Visit, grant: Grant, **change: object) -> bytes:
     """A receipt for a promise that differs from the grant."""
     promise = Promise(
         grant.slot,
-        visit.evidence.digest,
-        visit.evidence.event_time,
+        visit.evidence,
         grant.slot_key,
         visit.request.commitment,
     )
@@ -454,9 +453,9 @@ def _received(visit: Visit, grant: Grant, **change: object) -> bytes:
     "change",
     [
         {"slot": 1_000},
-        {"evidence": bytes(32)},
-        {"event_time": 5},
-        {"event_time": -5},
+        {"fact": fact(event_time=5)},
+        {"fact": fact(event_time=-5)},
+        {"fact": fact(event_time=5, name=b"another document")},
         {"slot_key": bytes(32)},
         {"commitment": bytes(48)},
     ],

@@ -23,8 +23,10 @@ from guosuo.credential.renewal import blind_scalar, sign_message
 from guosuo.curve.points import G1, G2, Point
 from guosuo.curve.scalar import Scalar
 from guosuo.evidence.facts import EvidenceKind
+from guosuo.evidence.limits import LIMITS
 from guosuo.evidence.registry import NAAT
-from guosuo.evidence.value import BEYOND, FUTURE, EvidenceValue, pack
+from guosuo.evidence.states import Shape, State
+from guosuo.evidence.value import pack
 from guosuo.federation.entries import Board
 from guosuo.presentation.proof import SECRETS, Holding, Presentation, present, statement
 from guosuo.presentation.setting import Setting
@@ -432,20 +434,13 @@ def test_a_wallet_that_repeats_its_coins_is_recognised(world: World) -> None:
 
 def _test_values() -> list[int]:
     """Every value that a PCR test can have, all pairs of neighbouring age classes."""
+    pcr = Shape(EvidenceKind.TEST, NAAT)
+    classes = len(LIMITS[EvidenceKind.TEST]) + 1
     return [
-        pack(
-            EvidenceValue(
-                kind=EvidenceKind.TEST,
-                product=NAAT,
-                doses=0,
-                series=0,
-                class_start=first,
-                class_end=last,
-            )
-        )
-        for first in range(FUTURE, BEYOND + 1)
-        for last in (first, first + 1)
-        if last <= BEYOND
+        pack(pcr, State(first), State(last))
+        for first in range(classes)
+        for last in (first, first + 1, first + 2)  # some classes are one second long
+        if last < classes
     ]
 
 

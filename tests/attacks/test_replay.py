@@ -17,7 +17,7 @@ import pytest
 from guosuo.errors import CallerError, PeerError, Reason
 from guosuo.federation.entries import Action, OrderReason
 from guosuo.federation.trust_list import MAX_REVISION
-from guosuo.policy.document import PolicyDocument
+from guosuo.policy.simple import simple_policy
 from guosuo.presentation.frame import Challenge, Frame
 from guosuo.presentation.proof import Presentation, blank, present
 from guosuo.presentation.setting import NONCE_SIZE, Mode, Setting
@@ -75,13 +75,13 @@ class Stage(Scene):
 
     def _policy(self, name: str, version: int) -> GateBundle:
         world = self.world
-        document = PolicyDocument(
+        document = simple_policy(
+            TESTED,
             region=GATE,
             policy=name,
             version=version,
             not_before=world.now,
             not_after=world.now + 86_400,
-            clauses=TESTED,
         )
         world.publish(GATE, world.regions[GATE].gate.publish_policy(document, world.entropy))
         return audit_bundle(

@@ -42,9 +42,12 @@ from guosuo.federation.trust_list import (
     make_part,
 )
 from guosuo.federation.view import FederationView, RegionView
-from guosuo.policy.document import PolicyDocument, compile_policy
+from guosuo.policy.compiler import compile_policy
+from guosuo.policy.document import PolicyDocument
+from guosuo.policy.simple import simple_policy
 from guosuo.policy.table import PolicyPart, Table, make_table
 from guosuo.roles.auditor import Auditor, RegionAudit
+from guosuo.roles.enrolment import RULES_VERSION
 from guosuo.roles.gate import SCOPE
 from guosuo.roles.issuer import IssuerState
 from guosuo.scheme import KeyId
@@ -196,13 +199,13 @@ def lying_policy(
 
 def next_document(world: World, gate: str, clauses: tuple, policy: str = POLICY) -> PolicyDocument:
     """The document of the next version of a policy, in force for a year."""
-    return PolicyDocument(
+    return simple_policy(
+        clauses,
         region=gate,
         policy=policy,
         version=world.regions[gate].gate.state.policies.get(policy, 0) + 1,
         not_before=world.now,
         not_after=world.now + 365 * 86_400,
-        clauses=clauses,
     )
 
 
@@ -344,7 +347,7 @@ class Draft:
             status=self._put(encode_status_list(self.bits)),
             board=self._put(Board(buckets=refs).encode()),
             allotment=self._put(encode_allotment(self.fresh)),
-            rules=1,
+            rules=RULES_VERSION,
             allotted=self.allotted,
             active=self.active,
             previous=self.previous,

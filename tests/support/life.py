@@ -25,7 +25,7 @@ from guosuo.roles.states import (
 )
 from guosuo.roles.verdict import Verdict
 from guosuo.roles.wallet import Wallet
-from tests.support.world import World, fact
+from tests.support.world import DAY, World, fact
 
 HOME, GATE = "440000", "110000"
 
@@ -64,7 +64,12 @@ def live() -> Life:
     world.suspend(HOME, suspended)
     ((_, slot),) = wallet.state.slots
     shot = fact(
-        EvidenceKind.VACCINATION, product=1, doses=2, series=2, event_time=world.now - 10**6
+        EvidenceKind.VACCINATION,
+        product=1,
+        doses=2,
+        series=2,
+        event_time=world.now - 10**6,
+        born=-10 * DAY,
     )
     world.enrol(wallet, "330000", shot)
     world.enrol(wallet, HOME, fact(event_time=world.now - 3600), person=b"person 1", slot=slot)

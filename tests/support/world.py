@@ -29,7 +29,7 @@ from guosuo.federation.entries import Action, CheckpointInfo, OrderReason
 from guosuo.federation.records import Append, Effects, Kind, LogWriter, PutBlob, digest
 from guosuo.federation.trust_list import Absence
 from guosuo.federation.view import FederationView
-from guosuo.policy.document import PolicyClause, PolicyDocument
+from guosuo.policy.simple import Way, simple_policy
 from guosuo.roles.auditor import Auditor
 from guosuo.roles.bundle import GateBundle, audit_bundle
 from guosuo.roles.checkpoint import Checkpoint, CheckpointState
@@ -41,6 +41,7 @@ from guosuo.roles.wallet import Consent, HeldSlot, Wallet
 from guosuo.suite import Suite
 
 EPOCH = 4 * 3600
+DAY = 86_400
 ZERO = 1_600_000_000
 REGIONS = ("110000", "330000", "360000", "440000")
 POLICY = "entry"
@@ -59,31 +60,44 @@ def fact(
     product: int = NAAT,
     doses: int = 0,
     series: int = 0,
+    born: int | None = None,
     name: bytes = b"document",
 ) -> EvidenceFact:
-    """A piece of evidence; a PCR test unless told otherwise."""
+    """A piece of evidence; a PCR test unless told otherwise.
+
+    Vaccinations and recoveries are of the day of the event; a recovery is valid from
+    day 11 to day 180.
+    """
+    if kind is not EvidenceKind.TEST:
+        event_time -= event_time % DAY
+    recovered = kind is EvidenceKind.RECOVERY
     return EvidenceFact(
         kind=kind,
         product=product,
         doses=doses,
         series=series,
         event_time=event_time,
+        born=born,
+        valid_from=event_time + 11 * DAY if recovered else None,
+        valid_until=event_time + 180 * DAY if recovered else None,
         digest=digest(name),
     )
 
 
-def clause(
-    kind: EvidenceKind, *, max_hours: int | None, min_hours: int = 0, doses: int = 0
-) -> PolicyClause:
-    """A clause over any registered product."""
-    return PolicyClause(
+def clause(kind: EvidenceKind, *, max_hours: int | None, min_hours: int = 0, doses: int = 0) -> Way:
+    """A way to be accepted, with one product, for small tables."""
+    products = {
+        EvidenceKind.TEST: ("LP6464-4",),
+        EvidenceKind.VACCINATION: ("EU/1/20/1528",),
+        EvidenceKind.RECOVERY: None,
+    }
+    return Way(
         kind=kind,
-        products=None,
+        products=products[kind],
+        descriptions=(("en", "test clause"),),
         min_doses=doses,
-        complete_series=False,
-        min_age_hours=min_hours,
-        max_age_hours=max_hours,
-        description="test clause",
+        min_hours=min_hours,
+        max_hours=max_hours,
     )
 
 
@@ -115,7 +129,7 @@ class World:
         min_regions: int = 2,
         min_crowd: int = 0,
         bucket_slots: int = 16,
-        policies: dict[str, tuple[PolicyClause, ...]] | None = None,
+        policies: dict[str, tuple[Way, ...]] | None = None,
     ) -> None:
         self.entropy = seeded(seed)
         self.blobs: dict[bytes, bytes] = {}
@@ -183,16 +197,16 @@ class World:
             raise PeerError(Reason.RECORD_MISSING)
         return self.blobs[name]
 
-    def publish_policy(self, name: str, clauses: tuple[PolicyClause, ...]) -> None:
+    def publish_policy(self, name: str, clauses: tuple[Way, ...]) -> None:
         """The next version of the region's policy, in force for a year."""
         gate = self.regions[name].gate
-        document = PolicyDocument(
+        document = simple_policy(
+            clauses,
             region=name,
             policy=POLICY,
             version=gate.state.policies.get(POLICY, 0) + 1,
             not_before=self.now,
             not_after=self.now + 365 * 86_400,
-            clauses=clauses,
         )
         self.publish(name, gate.publish_policy(document, self.entropy))
 
@@ -212,9 +226,7 @@ class World:
         for name, region in self.regions.items():
             self.publish(name, region.gate.prepare_parts(self.epoch, self.entropy, ahead=1))
             admitted = [
-                a
-                for a in self.auditor.listable(self.epoch)
-                if a.published.id.region not in gone
+                a for a in self.auditor.listable(self.epoch) if a.published.id.region not in gone
             ]
             explained = [Absence(region=r, reason=why) for r, why in gone.items()]
             self.publish(
@@ -313,9 +325,7 @@ class World:
     def _region(self, name: str) -> Region:
         return Region(
             name,
-            Issuer.found(
-                self.federation, name, self.roots[name], self.logs[name], self.entropy
-            ),
+            Issuer.found(self.federation, name, self.roots[name], self.logs[name], self.entropy),
             GateAuthority(self.federation, GateState(name)),
             LogWriter(self.logs[name], self.federation.id, name),
             Checkpoint(self.federation, CheckpointState(name, f"gate-{name}", POLICY)),

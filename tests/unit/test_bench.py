@@ -132,7 +132,7 @@ def test_sizes_are_those_of_the_protocol(document: dict[str, Any]) -> None:
         assert sizes["bucket.proof"] == RENEWAL_PROOF_SIZE == 144
         assert sizes["allotment"] == ALLOTMENT_SIZE * slots
         items = {row["key"]: row["items"] for row in engine["rows"]}
-        assert 0 < sizes["table"] - 56 * items["table.make"] < 30
+        assert 0 < sizes["table"] - 48 * items["table.make"] < 30
         per_key = (sizes["list.keys.many"] - sizes["list.keys.few"]) / (2 * (31 - 4))
         assert per_key == pytest.approx(134, abs=1)
 

@@ -11,6 +11,7 @@ from guosuo.credential.renewal import blind_scalar
 from guosuo.curve.points import G1
 from guosuo.errors import CallerError, Reason
 from guosuo.evidence.facts import EvidenceFact
+from guosuo.evidence.registry import RECOVERY, EvidenceKind
 from guosuo.evidence.value import value_at
 from guosuo.federation.records import Append, Kind, PutBlob
 from guosuo.roles.checkpoint import Checkpoint
@@ -34,7 +35,7 @@ from guosuo.roles.verdict import Notice, Verdict
 from guosuo.roles.wallet import Wallet
 from guosuo.scheme import KeyId
 from tests.support.life import GATE, HOME, Life, live
-from tests.support.world import EVERY_CONSENT, REGIONS, World, fact, seeded
+from tests.support.world import DAY, EVERY_CONSENT, REGIONS, World, fact, seeded
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +116,23 @@ def test_a_loaded_issuer_publishes_the_same_epoch(life: Life) -> None:
         return [e.data if isinstance(e, PutBlob) else e.body for e in effects]
 
     assert turn() == turn()
+
+
+def test_facts_are_stored_whole() -> None:
+    """Every kind, with and without a birth date, in issuer and wallet."""
+    world = World()
+    held = world.now - 40 * DAY
+    for facts in (
+        fact(event_time=held - 5, born=0),
+        fact(EvidenceKind.VACCINATION, event_time=held, product=1, doses=2, series=2, born=-DAY),
+        fact(EvidenceKind.RECOVERY, event_time=held, product=RECOVERY),
+    ):
+        wallet = world.holder(HOME, facts)
+        own = decode_wallet(world.federation, encode_wallet(world.federation, wallet.state))
+        state = world.regions[HOME].issuer.state
+        node = decode_issuer(world.federation, encode_issuer(world.federation, state))
+        ((place, slot),) = own.slots.items()
+        assert slot.fact == node.slots[place[1]].fact == facts
 
 
 def test_a_loaded_issuer_knows_its_people_and_open_offers() -> None:

@@ -23,7 +23,7 @@ from guosuo.federation.entries import Action, Board, OrderEntry, OrderReason
 from guosuo.federation.records import Kind
 from guosuo.federation.trust_list import ListKeys, audit_keys, check_part, make_keys
 from guosuo.host.pictures import make_code
-from guosuo.policy.document import compile_policy
+from guosuo.policy.compiler import compile_policy
 from guosuo.policy.table import audit_table, make_table
 from guosuo.presentation.frame import Frame
 from guosuo.presentation.proof import Presentation, present

@@ -34,7 +34,8 @@ from guosuo.federation.entries import Board, BucketRef, CheckpointInfo
 from guosuo.federation.records import Append, Effects, Kind, LogWriter, PutBlob, digest
 from guosuo.federation.trust_list import CheckedPart, ListSecret, check_part, make_keys, make_part
 from guosuo.federation.view import FederationView, PublishedEpoch
-from guosuo.policy.document import PolicyClause, PolicyDocument
+from guosuo.policy.document import PolicyDocument
+from guosuo.policy.simple import Way, recovered, simple_policy, tested, vaccinated
 from guosuo.presentation.frame import Frame
 from guosuo.presentation.proof import Holding
 from guosuo.presentation.setting import Mode, Setting
@@ -57,7 +58,6 @@ FEW, MANY = len(REGIONS), len(places.PROVINCES)
 """Regions of the two lists; each has two keys on its list."""
 _CHECKPOINT: Final = "railway-1"
 _YES: Final = Consent(new_place=True)
-_DAY_HOURS: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,13 +189,13 @@ class Stage:
             place=places.label(GATE),
             policy=POLICY,
         )
-        document = PolicyDocument(
+        document = simple_policy(
+            _ways(large=self.scale.large_table),
             region=GATE,
             policy=POLICY,
             version=1,
             not_before=self.now,
             not_after=self.now + 30 * 86_400,
-            clauses=_clauses(large=self.scale.large_table),
         )
         self._publish(GATE, self.authority.publish_checkpoints([info]))
         self._publish(GATE, self.authority.publish_policy(document, self.entropy))
@@ -345,38 +345,16 @@ def _charter(
     )
 
 
-def _clauses(*, large: bool) -> tuple[PolicyClause, ...]:
-    """Tests and recoveries: 25 values; with four vaccines, 997."""
+def _ways(*, large: bool) -> tuple[Way, ...]:
+    """Tests and recoveries: a small table; with four vaccines, a large one."""
     short = (
-        _clause(EvidenceKind.TEST, "test within 72 h", max_hours=72),
-        _clause(
-            EvidenceKind.RECOVERY,
-            "recovered 11 to 180 days ago",
-            min_hours=11 * _DAY_HOURS,
-            max_hours=180 * _DAY_HOURS,
-        ),
+        tested("nucleic-acid test within 72 h", "LP6464-4", max_hours=72),
+        recovered("recovered 11 to 180 days ago", min_days=11, max_days=180),
     )
-    vaccinated = PolicyClause(
-        kind=EvidenceKind.VACCINATION,
-        products=(1, 2, 3, 4),
-        min_doses=2,
-        complete_series=True,
-        min_age_hours=14 * _DAY_HOURS,
-        max_age_hours=None,
-        description="complete series of two or more, from the 14th day",
+    whole = vaccinated(
+        "complete series of two or more, from the 14th day",
+        doses=2,
+        products=("EU/1/20/1507", "EU/1/20/1525", "EU/1/20/1528", "EU/1/21/1529"),
+        min_days=14,
     )
-    return (*short, vaccinated) if large else short
-
-
-def _clause(
-    kind: EvidenceKind, description: str, *, max_hours: int, min_hours: int = 0
-) -> PolicyClause:
-    return PolicyClause(
-        kind=kind,
-        products=None,
-        min_doses=0,
-        complete_series=False,
-        min_age_hours=min_hours,
-        max_age_hours=max_hours,
-        description=description,
-    )
+    return (*short, whole) if large else short

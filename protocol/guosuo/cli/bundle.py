@@ -195,7 +195,10 @@ class Making:
             return False
         held = PolicyDocument.decode(fetch_checked(self.records.fetch, part.document))
         rest, wanted = held.not_after - now, draft.not_after - draft.not_before
-        return held.clauses == draft.clauses and 2 * rest >= wanted
+        same = replace(held, version=1, not_before=0, not_after=1) == replace(
+            draft, version=1, not_before=0, not_after=1
+        )
+        return same and 2 * rest >= wanted
 
     def _checkpoints(self, document: PolicyDocument | None) -> Effects:
         before = self.records.view.region(self.region).checkpoints

@@ -58,7 +58,8 @@ from guosuo.host.directory import FederationDirectory
 from guosuo.host.files import write_atomically
 from guosuo.host.pictures import make_code, png, read_picture
 from guosuo.host.region import RegionHost
-from guosuo.policy.document import PolicyDocument, accepts
+from guosuo.policy.clear import accepts
+from guosuo.policy.simple import simple_policy
 from guosuo.presentation.frame import Frame, Poster
 from guosuo.presentation.proof import Holding, present
 from guosuo.presentation.setting import Setting
@@ -228,17 +229,17 @@ class Demo:
             place=places.label(region),
             policy=POLICY,
         )
-        document = PolicyDocument(
+        document = simple_policy(
+            POLICIES[region],
             region=region,
             policy=POLICY,
             version=1,
             not_before=self.now - 86_400,
             not_after=self.now + 30 * 86_400,
-            clauses=POLICIES[region],
         )
         self._publish(region, host.gate.publish_checkpoints([info]))
         self._publish(region, host.gate.publish_policy(document, self.entropy))
-        rules = "; ".join(clause.description for clause in POLICIES[region])
+        rules = "; ".join(way.descriptions[0][1] for way in POLICIES[region])
         policy = self.directory.view.regions[region].policies[POLICY, 1].part
         size = len(self.directory.fetch(policy.table))
         self._note(f"{places.label(region)}: {rules} (table {size:,} octets)")

@@ -9,9 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from guosuo.evidence.facts import EvidenceKind
-from guosuo.evidence.registry import NAAT, RAPID_ANTIGEN
-from guosuo.policy.document import PolicyClause
+from guosuo.policy.simple import Way, recovered, tested, vaccinated
 
 REGIONS: Final = ("440000", "360000", "330000", "110000")
 EPOCH_SECONDS: Final = 4 * 3600
@@ -19,66 +17,43 @@ TICK_SECONDS: Final = 30
 EPOCH_ZERO: Final = 1_609_459_200
 """2021-01-01T00:00:00Z."""
 POLICY: Final = "entry"
-_DAY: Final = 24
+_NUCLEIC_ACID: Final = "LP6464-4"
+_RAPID_ANTIGEN: Final = "LP217198-3"
 
+_VACCINES: Final = (
+    "BBIBP-CorV",
+    "CoronaVac",
+    "EU/1/20/1507",
+    "EU/1/20/1525",
+    "EU/1/20/1528",
+    "EU/1/21/1529",
+)
 
-def _vaccinated(
-    description: str, *, doses: int, max_days: int, complete: bool = True
-) -> PolicyClause:
-    return PolicyClause(
-        kind=EvidenceKind.VACCINATION,
-        products=None,
-        min_doses=doses,
-        complete_series=complete,
-        min_age_hours=14 * _DAY if doses < 3 else 0,  # noqa: PLR2004 - a booster counts at once
-        max_age_hours=max_days * _DAY,
-        description=description,
-    )
-
-
-def _tested(description: str, product: int, *, max_hours: int) -> PolicyClause:
-    return PolicyClause(
-        kind=EvidenceKind.TEST,
-        products=(product,),
-        min_doses=0,
-        complete_series=False,
-        min_age_hours=0,
-        max_age_hours=max_hours,
-        description=description,
-    )
-
-
-def _recovered(description: str, *, max_days: int) -> PolicyClause:
-    return PolicyClause(
-        kind=EvidenceKind.RECOVERY,
-        products=None,
-        min_doses=0,
-        complete_series=False,
-        min_age_hours=11 * _DAY,
-        max_age_hours=max_days * _DAY,
-        description=description,
-    )
-
-
-POLICIES: Final[dict[str, tuple[PolicyClause, ...]]] = {
+POLICIES: Final[dict[str, tuple[Way, ...]]] = {
     "440000": (
-        _vaccinated("complete series, at most 270 days", doses=1, max_days=270),
-        _recovered("recovered 11 to 180 days ago", max_days=180),
-        _tested("nucleic-acid test within 72 h", NAAT, max_hours=72),
+        vaccinated(
+            "complete series, at most 270 days", products=_VACCINES, min_days=14, max_days=270
+        ),
+        recovered("recovered 11 to 180 days ago", min_days=11, max_days=180),
+        tested("nucleic-acid test within 72 h", _NUCLEIC_ACID, max_hours=72),
     ),
     "360000": (
-        _vaccinated("complete series, at most 270 days", doses=1, max_days=270),
-        _tested("nucleic-acid test within 48 h", NAAT, max_hours=48),
+        vaccinated(
+            "complete series, at most 270 days", products=_VACCINES, min_days=14, max_days=270
+        ),
+        tested("nucleic-acid test within 48 h", _NUCLEIC_ACID, max_hours=48),
     ),
     "330000": (
-        _vaccinated("complete series, at most 365 days", doses=1, max_days=365),
-        _recovered("recovered 11 to 180 days ago", max_days=180),
-        _tested("nucleic-acid test within 72 h", NAAT, max_hours=72),
-        _tested("rapid antigen test within 24 h", RAPID_ANTIGEN, max_hours=24),
+        vaccinated(
+            "complete series, at most 365 days", products=_VACCINES, min_days=14, max_days=365
+        ),
+        recovered("recovered 11 to 180 days ago", min_days=11, max_days=180),
+        tested("nucleic-acid test within 72 h", _NUCLEIC_ACID, max_hours=72),
+        tested("rapid antigen test within 24 h", _RAPID_ANTIGEN, max_hours=24),
     ),
     "110000": (
-        _vaccinated("three doses, at most 180 days", doses=3, max_days=180),
-        _tested("nucleic-acid test within 48 h", NAAT, max_hours=48),
+        vaccinated("three doses, at most 210 days", doses=3, products=_VACCINES, max_days=210),
+        tested("nucleic-acid test within 48 h", _NUCLEIC_ACID, max_hours=48),
     ),
 }
 

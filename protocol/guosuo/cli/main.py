@@ -24,13 +24,14 @@ import typer
 from rich.console import Console
 
 from guosuo import __version__
-from guosuo.cli import checkpoint, region, wallet
+from guosuo.cli import checkpoint, policy, region, wallet, wallet_check
 from guosuo.cli.bench import bench
 from guosuo.cli.common import printable
 from guosuo.cli.demo_command import demo
 from guosuo.cli.examples import examples
 from guosuo.cli.selftest import selftest
 from guosuo.errors import CallerError, GuosuoError, PeerError, Reason
+from guosuo.policy.compiler import PolicyError
 
 FAILED, MISUSE, REFUSED, INTERRUPTED = 1, 2, 3, 130
 
@@ -47,7 +48,9 @@ app.command("examples", epilog="Example: guosuo examples try")(examples)
 app.command("selftest")(selftest)
 app.command("bench")(bench)
 app.add_typer(region.app, name="region")
+wallet.app.command("check", epilog=wallet_check.EXAMPLE)(wallet_check.check)
 app.add_typer(wallet.app, name="wallet")
+app.add_typer(policy.app, name="policy")
 app.add_typer(checkpoint.app, name="checkpoint")
 
 _NOT_SHOWN = {Reason.NOT_ACCEPTED_THERE, Reason.NO_CREDENTIAL}
@@ -110,6 +113,8 @@ def _guarded(work: Callable[[], object], fail: Callable[[int, str, str], int]) -
 
 def _words(error: GuosuoError) -> str:
     hint = error.hint or "what was read was refused: it is damaged, or not what it should be"
+    if isinstance(error, PolicyError) and error.faults:
+        hint += ": " + "; ".join(f"{fault.rule}: {fault.why}" for fault in error.faults)
     return f"{hint} ({error.reason.value})"
 
 

@@ -30,6 +30,7 @@ from guosuo.errors import CallerError, PeerError, Reason
 from guosuo.federation.clock import Clockwork
 from guosuo.federation.entries import CheckpointInfo
 from guosuo.host.directory import FederationDirectory
+from guosuo.policy.words import describe
 from guosuo.presentation.frame import CHALLENGE_PREFIX, POSTER_PREFIX, Challenge, Frame, Poster
 from guosuo.roles.bundle import GateBundle, audit_bundle
 from guosuo.roles.wallet import Consent
@@ -177,8 +178,8 @@ def _frame(
     except CallerError as error:
         hint = _ADVICE.get(error.reason)
         if error.reason is Reason.NOT_ACCEPTED_THERE:
-            for clause in bundle.document.clauses:
-                desk.say(f"  accepted there: {clause.description}")
+            for rule in bundle.document.parsed:
+                desk.say(f"  asked for there: {describe(rule, 'en')}")
         if hint is None:
             raise
         raise CallerError(error.reason, f"{error.hint}; {hint}") from None

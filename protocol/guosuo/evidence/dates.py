@@ -12,6 +12,7 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, NoReturn
 
+from guosuo.certlogic.moments import read_birth_date as certlogic_date
 from guosuo.errors import Reason, refuse
 
 _DAY: Final = r"((?:19|20)\d\d)-(\d\d)-(\d\d)"
@@ -97,6 +98,15 @@ def read_birth_date(text: str) -> str:
 def midnight(day: date) -> int:
     """Unix seconds of 00:00 UTC on `day`."""
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
+
+
+def last_day(birth_date: str) -> int | None:
+    """00:00 UTC of the last day that a birth date (of `read_birth_date`) can mean; None of "".
+
+    >>> last_day("1970"), last_day("1970-01"), last_day("1970-01-02"), last_day("")
+    (31449600, 2592000, 86400, None)
+    """
+    return certlogic_date(birth_date).milliseconds // 1000 if birth_date else None
 
 
 def _refuse_date() -> NoReturn:

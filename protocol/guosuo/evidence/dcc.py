@@ -23,7 +23,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from guosuo.errors import CallerError, PeerError, Reason, refuse
 from guosuo.evidence import foreign_cbor
 from guosuo.evidence.foreign_cbor import Item, Key, Tagged
-from guosuo.evidence.payload import COUNTRIES, Entry, Person, Private, read_payload
+from guosuo.evidence.payload import COUNTRIES, Entry, Person, read_payload
+from guosuo.evidence.private import Private
 from guosuo.evidence.registry import EvidenceKind
 from guosuo.evidence.trust import TrustAnchor, TrustAnchors
 from guosuo.wire import base45, cbor

@@ -10,134 +10,141 @@ from dataclasses import dataclass
 from typing import Final
 
 from guosuo.errors import CallerError, PeerError, Reason
-from guosuo.evidence.dates import midnight
+from guosuo.evidence.dates import last_day, midnight
 from guosuo.evidence.dcc import VerifiedDcc
-from guosuo.evidence.payload import Entry, Private, Recovery, Test, Vaccination
+from guosuo.evidence.limits import SECONDS_PER_DAY
+from guosuo.evidence.payload import Entry, Person, Recovery, Test, Vaccination
+from guosuo.evidence.private import Private
 from guosuo.evidence.registry import (
-    OTHER,
+    COVID_19,
     RECOVERY,
     EvidenceKind,
-    product_code,
-    registered,
+    code_of_test,
+    code_of_vaccine,
 )
+from guosuo.evidence.states import MAX_DOSES, Dates, Shape, dose_pattern
 
 __all__ = [
-    "DOSE_PATTERNS",
-    "MAX_DOSES",
-    "NO_DOSES",
+    "COVID_19",
+    "MAX_TIME",
     "EvidenceFact",
     "EvidenceKind",
-    "check_document",
-    "dose_pattern",
-    "dose_patterns",
     "fact_from_dcc",
+    "fact_from_entry",
 ]
-
-COVID_19: Final = "840539006"
-"""SNOMED CT; the only disease of the value set `disease-agent-targeted`."""
-
-NOT_DETECTED: Final = "260415000"
-"""SNOMED CT: the result of a negative test."""
-
-MAX_DOSES: Final = 4
-"""Doses are counted up to here; 4 means four or more.
-
-The production rules of January and June 2022 compare with 1, 2 and 3 only, and
-each further step would make policy tables half as long again.
-"""
 
 DIGEST_SIZE: Final = 32
 MAX_TIME: Final = 1 << 40
-"""Bound of an event time, Unix seconds either way."""
-
-NO_DOSES: Final = (0, 0)
-"""The dose pattern of everything but a vaccination."""
-
-DOSE_PATTERNS: Final = tuple(
-    (doses, series) for doses in range(1, MAX_DOSES + 1) for series in range(1, MAX_DOSES + 2)
-)
-"""Every (doses, series) that `dose_pattern` gives; a series of 5 means longer than counted."""
-
-
-def dose_pattern(doses: int, series: int) -> tuple[int, int]:
-    """(doses, series) with both counted only as far as rules look (GS-EVID-5).
-
-    Exact afterwards: "at least n doses" for n up to `MAX_DOSES`, and whether the
-    series is complete. Raises `CallerError(ARGUMENT)` below 1.
-
-    >>> dose_pattern(2, 2), dose_pattern(7, 2), dose_pattern(7, 7), dose_pattern(7, 9)
-    ((2, 2), (4, 2), (4, 4), (4, 5))
-    """
-    if doses < 1 or series < 1:
-        raise CallerError(Reason.ARGUMENT, "doses are counted from 1")
-    longest = MAX_DOSES if doses >= series else MAX_DOSES + 1
-    return min(doses, MAX_DOSES), min(series, longest)
-
-
-def dose_patterns(kind: EvidenceKind) -> tuple[tuple[int, int], ...]:
-    """Every (doses, series) that a document of this kind can have."""
-    return DOSE_PATTERNS if kind is EvidenceKind.VACCINATION else (NO_DOSES,)
-
-
-def check_document(kind: EvidenceKind, product: int, pattern: tuple[int, int]) -> None:
-    """`CallerError(ARGUMENT)` unless the three can stand in one document."""
-    if product != OTHER and product not in registered(kind):
-        raise CallerError(Reason.ARGUMENT, "a product of another kind, or of none")
-    if pattern not in dose_patterns(kind):
-        raise CallerError(Reason.ARGUMENT, "doses that no document of this kind has")
+"""Bound of all times, Unix seconds either way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class EvidenceFact(Private):
-    """What one document proves. `CallerError(ARGUMENT)` for fields out of form."""
+    """What one document proves. `CallerError(ARGUMENT)` for fields out of form.
+
+    Of the person it has the birth date only, because rules ask for the age: node and
+    wallet keep it and reduce it to a band whenever they compute a value.
+    """
 
     kind: EvidenceKind
     product: int
-    """Code of the registry for this kind, or `OTHER`."""
+    """Code of the registry for this kind, or `OTHER`; says type, result and device of a test."""
     doses: int
     """Doses received and doses of the series as `dose_pattern` gives them; else 0."""
     series: int
     event_time: int
     """Unix seconds from which the age counts: sample time, or 00:00 UTC of the day."""
+    born: int | None = None
+    """00:00 UTC of the last day that the birth date can mean; None if it is unknown."""
+    valid_from: int | None = None
+    """00:00 UTC of the first day of a recovery's own validity; None for other kinds."""
+    valid_until: int | None = None
+    """00:00 UTC of its last day."""
     digest: bytes
     """32 bytes that name the document (SHA-256)."""
 
     def __post_init__(self) -> None:
         """Check the fields against each other."""
-        check_document(self.kind, self.product, (self.doses, self.series))
-        if abs(self.event_time) > MAX_TIME or len(self.digest) != DIGEST_SIZE:
-            raise CallerError(Reason.ARGUMENT, "an event time or a digest out of form")
+        shape, dates = self.shape, self.dates
+        days = [time for time in (self.born, self.valid_from, self.valid_until) if time is not None]
+        if self.kind is not EvidenceKind.TEST:
+            days.append(self.event_time)
+        if (shape.kind is EvidenceKind.RECOVERY) is (dates.valid_from is None):
+            raise CallerError(Reason.ARGUMENT, "recoveries have a validity, and only they")
+        if any(day % SECONDS_PER_DAY for day in days):
+            raise CallerError(Reason.ARGUMENT, "a day that does not begin at 00:00 UTC")
+        if max(map(abs, (self.event_time, *days))) > MAX_TIME or len(self.digest) != DIGEST_SIZE:
+            raise CallerError(Reason.ARGUMENT, "a time or a digest out of form")
+
+    @property
+    def shape(self) -> Shape:
+        """What rules see of it at all times."""
+        return Shape(self.kind, self.product, self.doses, self.series)
+
+    @property
+    def dates(self) -> Dates:
+        """What decides its state."""
+        return Dates(
+            event=self.event_time,
+            born=self.born,
+            valid_from=self.valid_from,
+            valid_until=self.valid_until,
+        )
 
 
 def fact_from_dcc(document: VerifiedDcc) -> EvidenceFact:
-    """The fact that a verified certificate proves (GS-EVID-6).
+    """The fact that a verified certificate proves; `PeerError` as `fact_from_entry`."""
+    return fact_from_entry(document.entry, document.holder, document.digest)
 
-    Raises `PeerError(EVIDENCE)` for another disease, and for a test whose result
-    is anything but negative: a positive test proves nothing a gate accepts.
+
+def fact_from_entry(entry: Entry, holder: Person, digest: bytes) -> EvidenceFact:
+    """The fact that an entry states, whoever vouches for it (GS-EVID-6).
+
+    Raises `PeerError(EVIDENCE)` for another disease, for more than `MAX_DOSES`
+    doses, and for a recovery whose validity ends before it begins. Positive tests
+    are evidence, too: it is up to rules to accept them.
     """
-    entry = document.entry
     if entry.tg != COVID_19:
         raise PeerError(Reason.EVIDENCE, "another disease")
-    product, (doses, series), event_time = _reduce(entry)
+    shape, dates = _shape(entry), _dates(entry, last_day(holder.dob))
     return EvidenceFact(
-        kind=entry.kind,
-        product=product,
-        doses=doses,
-        series=series,
-        event_time=event_time,
-        digest=document.digest,
+        kind=shape.kind,
+        product=shape.product,
+        doses=shape.doses,
+        series=shape.series,
+        event_time=dates.event,
+        born=dates.born,
+        valid_from=dates.valid_from,
+        valid_until=dates.valid_until,
+        digest=digest,
     )
 
 
-def _reduce(entry: Entry) -> tuple[int, tuple[int, int], int]:
-    """Product, dose pattern and event time of an entry."""
+def _shape(entry: Entry) -> Shape:
     match entry:
         case Vaccination():
-            product = product_code(entry.kind, entry.mp)
-            return product, dose_pattern(entry.dn, entry.sd), midnight(entry.dt)
+            if max(entry.dn, entry.sd) > MAX_DOSES:
+                raise PeerError(Reason.EVIDENCE, "more doses than anybody has had")
+            pattern = dose_pattern(entry.dn, entry.sd)
+            return Shape(entry.kind, code_of_vaccine(entry.mp, entry.vp), *pattern)
         case Test():
-            if entry.tr != NOT_DETECTED:
-                raise PeerError(Reason.EVIDENCE, "a test that is not negative")
-            return product_code(entry.kind, entry.tt), NO_DOSES, entry.sc
+            return Shape(entry.kind, code_of_test(entry.tt, entry.tr, entry.ma))
         case Recovery():
-            return RECOVERY, NO_DOSES, midnight(entry.fr)
+            return Shape(entry.kind, RECOVERY)
+
+
+def _dates(entry: Entry, born: int | None) -> Dates:
+    match entry:
+        case Vaccination():
+            return Dates(event=midnight(entry.dt), born=born)
+        case Test():
+            return Dates(event=entry.sc, born=born)
+        case Recovery():
+            if entry.du < entry.df:
+                raise PeerError(Reason.EVIDENCE, "a validity that ends before it begins")
+            return Dates(
+                event=midnight(entry.fr),
+                born=born,
+                valid_from=midnight(entry.df),
+                valid_until=midnight(entry.du),
+            )

@@ -17,6 +17,7 @@ from typing import ClassVar, Final, NoReturn
 from guosuo.errors import Reason, refuse
 from guosuo.evidence.dates import read_birth_date, read_day, read_moment
 from guosuo.evidence.foreign_cbor import Item, Key
+from guosuo.evidence.private import Private
 from guosuo.evidence.registry import EvidenceKind
 
 MAX_TEXT: Final = 80
@@ -43,16 +44,6 @@ COUNTRIES: Final = frozenset(
 """ISO 3166-1 alpha-2 and XK: the value set `country-2-codes`."""
 
 Members = Mapping[Key, Item]
-
-
-class Private:
-    """Personal data: a repr, and so a log line or a traceback, shows nothing of it."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        """Only the name of the type."""
-        return f"{type(self).__name__}(…)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

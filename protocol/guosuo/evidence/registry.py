@@ -2,8 +2,9 @@
 
 A product's code is part of the evidence integer, so the table is append-only:
 a code is never changed, reused or removed. New rows go to the end (GS-EVID-4).
-Vaccine names are the EU value set `vaccine-medicinal-product`, test types the
-LOINC codes of the value set `test-type`.
+Vaccine names are the EU value set `vaccine-medicinal-product` and what rules name
+beside it. The product of a test is its type (LOINC) with the result and, for
+negative rapid antigen tests, the device.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
+
+from guosuo.evidence.devices import DEVICES
 
 
 class EvidenceKind(IntEnum):
@@ -22,7 +25,8 @@ class EvidenceKind(IntEnum):
 
 
 OTHER: Final = 0
-"""Code of every product the registry does not know; no rule accepts it unless it says so."""
+"""Code of everything the registry does not know: products, kinds of vaccine, types of test,
+results. Its documents have little in common, so a rule accepts it only if it accepts all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +39,39 @@ class Product:
 
 
 NAAT: Final = 1001
-"""Nucleic acid amplification test (PCR and its kin)."""
+"""Negative nucleic acid amplification test (PCR and its kin)."""
 RAPID_ANTIGEN: Final = 1002
+"""Negative rapid antigen test by a device that is not in the registry, or not named."""
+NAAT_POSITIVE: Final = 1003
+RAPID_ANTIGEN_POSITIVE: Final = 1004
+"""By any device: nobody asks which one found something."""
+ANTIBODY: Final = 1005
+"""Negative antibody test."""
+ANTIBODY_POSITIVE: Final = 1006
 RECOVERY: Final = 2001
 """Recovery after a first positive NAAT; documents name no product for it."""
+
+DEVICE_BASE: Final = 10_000
+"""Negative rapid antigen tests: the code is this plus the device's number."""
+
+COVID_19: Final = "840539006"
+"""SNOMED CT; the only disease of the value set `disease-agent-targeted`."""
+
+NEGATIVE: Final = "260415000"
+"""SNOMED CT: not detected."""
+POSITIVE: Final = "260373001"
+"""SNOMED CT: detected."""
+
+TYPE_NAAT: Final = "LP6464-4"
+TYPE_RAPID_ANTIGEN: Final = "LP217198-3"
+TYPE_ANTIBODY: Final = "94504-8"
+
+PROPHYLAXES: Final = ("1119349007", "1119305005", "J07BX03")
+"""Kinds of vaccine (`vp`) that a registered product goes with, mRNA, antigen, any.
+
+Real documents use the three for every product, and the rules that look at them
+take all three alike. A document with another one is of product `OTHER`.
+"""
 
 _VACCINES: Final = (
     (1, "EU/1/20/1528"),  # Comirnaty
@@ -80,29 +113,70 @@ _VACCINES: Final = (
     (37, "EU/1/21/1624"),  # COVID-19 Vaccine Valneva
     (38, "EU/1/21/1580"),  # VidPrevtyn Beta
     (39, "EU/1/22/1709"),  # Bimervax
+    # In rules of June 2022, for doses given in the countries that approved them:
+    (40, "BBIBP-CorV_T"),
+    (41, "CoronaVac_T"),
+    (42, "Covaxin_T"),
 )
+
+_TESTS: Final = {
+    (TYPE_NAAT, NEGATIVE): NAAT,
+    (TYPE_RAPID_ANTIGEN, NEGATIVE): RAPID_ANTIGEN,
+    (TYPE_NAAT, POSITIVE): NAAT_POSITIVE,
+    (TYPE_RAPID_ANTIGEN, POSITIVE): RAPID_ANTIGEN_POSITIVE,
+    (TYPE_ANTIBODY, NEGATIVE): ANTIBODY,
+    (TYPE_ANTIBODY, POSITIVE): ANTIBODY_POSITIVE,
+}
 
 PRODUCTS: Final = (
     *(Product(code, EvidenceKind.VACCINATION, name) for code, name in _VACCINES),
-    Product(NAAT, EvidenceKind.TEST, "LP6464-4"),
-    Product(RAPID_ANTIGEN, EvidenceKind.TEST, "LP217198-3"),
+    *(Product(code, EvidenceKind.TEST, f"{tt} {tr}") for (tt, tr), code in _TESTS.items()),
+    *(
+        Product(DEVICE_BASE + int(device), EvidenceKind.TEST, f"{TYPE_RAPID_ANTIGEN} {device}")
+        for device in DEVICES
+    ),
     Product(RECOVERY, EvidenceKind.RECOVERY, "recovery"),
 )
 
-_CODES: Final = {(product.kind, product.name): product.code for product in PRODUCTS}
+_VACCINE_CODES: Final = {name: code for code, name in _VACCINES}
+_VACCINE_NAMES: Final = dict(_VACCINES)
+_DEVICE_CODES: Final = {device: DEVICE_BASE + int(device) for device in DEVICES}
+_TEST_MEMBERS: Final = {code: (tt, tr, "") for (tt, tr), code in _TESTS.items()} | {
+    code: (TYPE_RAPID_ANTIGEN, NEGATIVE, device) for device, code in _DEVICE_CODES.items()
+}
 _REGISTERED: Final = {
     kind: frozenset(product.code for product in PRODUCTS if product.kind is kind)
     for kind in EvidenceKind
 }
 
 
-def product_code(kind: EvidenceKind, name: str) -> int:
-    """The code of a product by the name documents use; `OTHER` for an unknown one, never an error.
+def code_of_vaccine(mp: str, vp: str) -> int:
+    """The code of a vaccine by product and kind of vaccine; `OTHER` for unknown ones.
 
-    >>> product_code(EvidenceKind.VACCINATION, "EU/1/20/1507")
-    2
+    >>> code_of_vaccine("EU/1/20/1507", "J07BX03"), code_of_vaccine("EU/1/20/1507", "new")
+    (2, 0)
     """
-    return _CODES.get((kind, name), OTHER)
+    return _VACCINE_CODES.get(mp, OTHER) if vp in PROPHYLAXES else OTHER
+
+
+def name_of_vaccine(code: int) -> str:
+    """The `mp` of a registered vaccine."""
+    return _VACCINE_NAMES[code]
+
+
+def code_of_test(tt: str, tr: str, device: str) -> int:
+    """The code of a test by type, result and device; `OTHER` for other types and results.
+
+    >>> code_of_test("LP217198-3", "260415000", "1232"), code_of_test("LP6464-4", "260373001", "")
+    (11232, 1003)
+    """
+    code = _TESTS.get((tt, tr), OTHER)
+    return _DEVICE_CODES.get(device, code) if code == RAPID_ANTIGEN else code
+
+
+def members_of_test(code: int) -> tuple[str, str, str]:
+    """(tt, tr, ma) of a registered test; an empty `ma` where the device does not matter."""
+    return _TEST_MEMBERS[code]
 
 
 def registered(kind: EvidenceKind) -> frozenset[int]:

@@ -1,132 +1,96 @@
 """The evidence integer: message 2 of a credential, entry of policy tables (GS-EVID-1).
 
-    bits   63–60  59–56  55–40    39–32  31–24   23–16        15–8       7–0
-           layout kind   product  doses  series  class_start  class_end  zero
+    bits  63–60  59–56  55–40    39–36  35–32   31–24  23–16  15–12     11–8     7–4   3–0
+          layout kind   product  doses  series  age    age    validity  validity band  0
+                                                first  last   first     last
 
-Layout 1 is this page: this packing, these age classes, these dose patterns. The
-products are a registry of their own (append-only). The integer lies in
-[2^60, 2^64): never 0, below the group order, and different for different fields.
+This is layout 2. The integer lies in [2^61, 2^62): never 0, below the group order,
+and different for different fields. Products are a registry of their own
+(append-only), and so are limits; the other fields are numbered here.
 
-Ages are classes between breakpoints that rules of the federation use, because
-an exact age would be a name. A value carries the class at the start of an epoch and at
-the end of the key's listing life; in between the age passes every class from the
-first to the second and no other.
+A state changes during a life, the time in which a value can be shown, so there are
+two: that of its first second and that of its last. An age is a class between the limits of
+`limits`. A validity is 0 for kinds without one, else phase + 4·starts_late +
+8·ends_early. The band holds for the whole life.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Final
 
 from guosuo.errors import CallerError, PeerError, Reason
-from guosuo.evidence.facts import EvidenceFact, check_document
-from guosuo.evidence.payload import Private
+from guosuo.evidence.facts import EvidenceFact
+from guosuo.evidence.limits import LIMITS
 from guosuo.evidence.registry import EvidenceKind
+from guosuo.evidence.states import BANDED, Band, Phase, Shape, State, Validity, state_at
 
-SECONDS_PER_HOUR: Final = 3600
-_DAY: Final = 24
-
-BREAKPOINT_HOURS: Final = (
-    *(0, 24, 48, 72, 96),
-    *(days * _DAY for days in (7, 10, 11, 14, 15, 21, 22, 28, 90, 120)),
-    *(days * _DAY for days in (180, 181, 210, 270, 360, 365, 386)),
-)
-"""Ages at which some rule changes its mind, in hours; limits of clauses must be among them.
-
-Those of the production rules of January and June 2022. The list belongs to the
-layout: another list is another one, because classes are numbered by it (GS-EVID-2).
-"""
-
-_BREAKPOINTS: Final = tuple(hours * SECONDS_PER_HOUR for hours in BREAKPOINT_HOURS)
-
-FUTURE: Final = 0
-"""Class of ages below zero: the event has not happened yet. No clause accepts it."""
-
-BEYOND: Final = len(BREAKPOINT_HOURS)
-"""The last class, open upwards. Class c between the two is [b_(c−1), b_c)."""
-
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 
 _LAYOUT_SHIFT: Final = 60
 _KIND_SHIFT: Final = 56
 _PRODUCT_SHIFT: Final = 40
-_DOSES_SHIFT: Final = 32
-_SERIES_SHIFT: Final = 24
-_START_SHIFT: Final = 16
-_END_SHIFT: Final = 8
+_DOSES_SHIFT: Final = 36
+_SERIES_SHIFT: Final = 32
+_FIRST_AGE_SHIFT: Final = 24
+_LAST_AGE_SHIFT: Final = 16
+_FIRST_VALIDITY_SHIFT: Final = 12
+_LAST_VALIDITY_SHIFT: Final = 8
+_BAND_SHIFT: Final = 4
 
 _MASK_4: Final = (1 << 4) - 1
 _MASK_8: Final = (1 << 8) - 1
 _MASK_16: Final = (1 << 16) - 1
 
+_PHASES: Final = 0b0011
+_STARTS_LATE: Final = 0b0100
+_ENDS_EARLY: Final = 0b1000
 
-def age_class(age_seconds: int) -> int:
-    """The class of an age, from `FUTURE` to `BEYOND`.
 
-    >>> age_class(-1) == FUTURE, age_class(0), age_class(24 * 3600 - 1), age_class(24 * 3600)
-    (True, 1, 1, 2)
+def pack(shape: Shape, first: State, last: State) -> int:
+    """The integer of a shape and a pair of states.
+
+    `CallerError(ARGUMENT)` for states that no document of the kind has, for two
+    bands, and for time that runs backwards.
     """
-    return bisect_right(_BREAKPOINTS, age_seconds)
-
-
-def class_bounds(index: int) -> tuple[int | None, int | None]:
-    """First age of a class and first age after it, in seconds; None where it is open."""
-    if not FUTURE <= index <= BEYOND:
-        raise CallerError(Reason.ARGUMENT, "no such age class")
-    first = None if index == FUTURE else _BREAKPOINTS[index - 1]
-    return first, None if index == BEYOND else _BREAKPOINTS[index]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class EvidenceValue(Private):
-    """The fields of an evidence integer, valid together (`CallerError(ARGUMENT)` if not)."""
-
-    kind: EvidenceKind
-    product: int
-    """Code of the registry for this kind, or `OTHER`."""
-    doses: int
-    """Doses and series as in the fact."""
-    series: int
-    class_start: int
-    class_end: int
-    """Never below `class_start`: ages grow."""
-
-    def __post_init__(self) -> None:
-        """Check the fields against each other."""
-        check_document(self.kind, self.product, (self.doses, self.series))
-        if not FUTURE <= self.class_start <= self.class_end <= BEYOND:
-            raise CallerError(Reason.ARGUMENT, "no such pair of age classes")
-
-
-def pack(value: EvidenceValue) -> int:
-    """The integer of a value, in [2^60, 2^64)."""
+    _check(shape.kind, first, last)
     return (
         LAYOUT << _LAYOUT_SHIFT
-        | value.kind << _KIND_SHIFT
-        | value.product << _PRODUCT_SHIFT
-        | value.doses << _DOSES_SHIFT
-        | value.series << _SERIES_SHIFT
-        | value.class_start << _START_SHIFT
-        | value.class_end << _END_SHIFT
+        | shape.kind << _KIND_SHIFT
+        | shape.product << _PRODUCT_SHIFT
+        | shape.doses << _DOSES_SHIFT
+        | shape.series << _SERIES_SHIFT
+        | first.age << _FIRST_AGE_SHIFT
+        | last.age << _LAST_AGE_SHIFT
+        | _validity_code(first.validity) << _FIRST_VALIDITY_SHIFT
+        | _validity_code(last.validity) << _LAST_VALIDITY_SHIFT
+        | first.band << _BAND_SHIFT
     )
 
 
-def unpack(value: int) -> EvidenceValue:
+def unpack(value: int) -> tuple[Shape, State, State]:
     """The only fields that pack to `value`; `PeerError(EVIDENCE)` if there are none."""
     try:
-        fields = EvidenceValue(
-            kind=EvidenceKind(value >> _KIND_SHIFT & _MASK_4),
-            product=value >> _PRODUCT_SHIFT & _MASK_16,
-            doses=value >> _DOSES_SHIFT & _MASK_8,
-            series=value >> _SERIES_SHIFT & _MASK_8,
-            class_start=value >> _START_SHIFT & _MASK_8,
-            class_end=value >> _END_SHIFT & _MASK_8,
+        kind = EvidenceKind(value >> _KIND_SHIFT & _MASK_4)
+        band = Band(value >> _BAND_SHIFT & _MASK_4)
+        shape = Shape(
+            kind,
+            value >> _PRODUCT_SHIFT & _MASK_16,
+            value >> _DOSES_SHIFT & _MASK_4,
+            value >> _SERIES_SHIFT & _MASK_4,
         )
+        first, last = (
+            State(value >> age & _MASK_8, _validity(value >> validity & _MASK_4), band)
+            for age, validity in (
+                (_FIRST_AGE_SHIFT, _FIRST_VALIDITY_SHIFT),
+                (_LAST_AGE_SHIFT, _LAST_VALIDITY_SHIFT),
+            )
+        )
+        # Layout, reserved bits and everything above bit 63 in one comparison.
+        fields = (shape, first, last) if pack(shape, first, last) == value else None
     except (ValueError, CallerError):
         fields = None
-    # Layout, reserved bits and everything above bit 63 in one comparison.
-    if fields is None or pack(fields) != value:
+    if fields is None:
         raise PeerError(Reason.EVIDENCE, "not an evidence value")
     return fields
 
@@ -136,22 +100,46 @@ def value_at(fact: EvidenceFact, *, start: int, end: int) -> int:
 
     `start` is the first second of the epoch, `end` the first second after the
     key's listing life (Unix seconds): lists are valid in [start, end), so the
-    second class is that of the age at `end` − 1, the last second in which the
-    value can be shown. Ages and breakpoints are whole seconds, hence no moment in
-    between falls into another class. An event inside the life has age 0 at its
-    start: nobody signs evidence before its event, so the value cannot be shown
-    earlier. Raises `CallerError(ARGUMENT)` unless start < end.
+    second state is that at `end` − 1, the last second in which the value can be shown.
+    An event inside the life begins it: nobody signs evidence before its event, so
+    the value cannot be shown earlier. Raises `CallerError(ARGUMENT)` unless
+    start < end.
     """
     if start >= end:
         raise CallerError(Reason.ARGUMENT, "an epoch ends after it starts")
-    first = fact.event_time if start < fact.event_time < end else start
-    return pack(
-        EvidenceValue(
-            kind=fact.kind,
-            product=fact.product,
-            doses=fact.doses,
-            series=fact.series,
-            class_start=age_class(first - fact.event_time),
-            class_end=age_class(end - 1 - fact.event_time),
-        )
-    )
+    dates = fact.dates
+    begin = dates.event if start < dates.event < end else start
+    first, last = (state_at(fact.kind, dates, moment) for moment in (begin, end - 1))
+    band = _band_of_life(fact.kind, first.band, last.band)
+    return pack(fact.shape, replace(first, band=band), replace(last, band=band))
+
+
+def _band_of_life(kind: EvidenceKind, first: Band, last: Band) -> Band:
+    same = first is last and first in {Band.MINOR, Band.ADULT}
+    return first if same and kind in BANDED else Band.OTHER
+
+
+def _check(kind: EvidenceKind, first: State, last: State) -> None:
+    if not 0 <= first.age <= last.age <= len(LIMITS[kind]):
+        raise CallerError(Reason.ARGUMENT, "no such pair of age classes")
+    bands = {Band.OTHER, Band.MINOR, Band.ADULT} if kind in BANDED else {Band.OTHER}
+    if first.band is not last.band or first.band not in bands:
+        raise CallerError(Reason.ARGUMENT, "no band of a whole life")
+    if {first.validity is None, last.validity is None} != {kind is not EvidenceKind.RECOVERY}:
+        raise CallerError(Reason.ARGUMENT, "recoveries have a validity, and only they")
+    if first.validity is not None and last.validity is not None:
+        ends = {(v.starts_late, v.ends_early) for v in (first.validity, last.validity)}
+        if len(ends) > 1 or first.validity.phase > last.validity.phase:
+            raise CallerError(Reason.ARGUMENT, "no such pair of validities")
+
+
+def _validity_code(validity: Validity | None) -> int:
+    if validity is None:
+        return 0
+    return validity.phase | _STARTS_LATE * validity.starts_late | _ENDS_EARLY * validity.ends_early
+
+
+def _validity(code: int) -> Validity | None:
+    if code == 0:
+        return None
+    return Validity(Phase(code & _PHASES), bool(code & _STARTS_LATE), bool(code & _ENDS_EARLY))

@@ -13,6 +13,7 @@ from guosuo.errors import CallerError, PeerError, Reason
 from guosuo.federation.clock import Clockwork
 from guosuo.federation.ids import Ed25519Key, Ed25519Signature, Region
 from guosuo.federation.records import digest, signature_holds
+from guosuo.policy.envelope import Envelope, check_bounds
 from guosuo.scheme import Scheme
 from guosuo.suite import Suite
 from guosuo.wire import cbor
@@ -85,6 +86,8 @@ class Charter(Message):
     members: Annotated[tuple[Member, ...], Size(2, 512)]
     """Sorted by region."""
     parameters: Parameters
+    envelope: Envelope | None = None
+    """What no policy of a member may refuse or accept; absent if there are no such bounds."""
 
 
 @message
@@ -164,6 +167,8 @@ def open_charter(data: bytes, suite: Suite) -> Federation:
         raise PeerError(Reason.CHARTER, "the federation uses another ciphersuite")
     if len({m.root_key for m in charter.members}) != len(members):
         raise PeerError(Reason.CHARTER)
+    if charter.envelope is not None:
+        check_bounds(charter.envelope)
     if _valid_signers(signed.signatures, members, _signed(signed.charter)) < threshold(
         len(members)
     ):

@@ -47,11 +47,13 @@ class PolicyPart(Message):
 
 @message
 class Table(Message):
-    """Accepted values, ascending, and their signatures in the same order."""
+    """The signatures of the accepted values, in ascending order of the values.
+
+    The values do not travel: whoever uses a table compiles the policy anyway.
+    """
 
     MAX_SIZE: ClassVar[int] = 4 << 20
 
-    values: Annotated[bytes, Size(VALUE_SIZE, VALUE_SIZE * MAX_ENTRIES)]
     points: Annotated[bytes, Size(POINT_SIZE, POINT_SIZE * MAX_ENTRIES)]
 
 
@@ -75,7 +77,7 @@ class CheckedTable:
 
 def values_digest(values: Sequence[int]) -> bytes:
     """SHA-256 of the values as 8-octet integers, in ascending order."""
-    return hashlib.sha256(_pack(values)).digest()
+    return hashlib.sha256(b"".join(v.to_bytes(VALUE_SIZE, "big") for v in values)).digest()
 
 
 def make_table(
@@ -105,7 +107,7 @@ def make_table(
     kappa = entropy.scalar()
     base = scheme.table_base(region, policy, version)
     points = b"".join((base * (kappa + Scalar(v)).inverse()).encode() for v in values)
-    table = Table(values=_pack(values), points=points)
+    table = Table(points=points)
     part = PolicyPart(
         federation=scheme.federation,
         region=region,
@@ -148,7 +150,7 @@ def audit_table(
     if hashlib.sha256(data).digest() != policy.part.table:
         raise PeerError(Reason.TABLE)
     table = Table.decode(data)
-    if table.values != _pack(values) or values_digest(values) != policy.part.values:
+    if values_digest(values) != policy.part.values:
         raise PeerError(Reason.TABLE)
     if len(table.points) != len(values) * POINT_SIZE:
         raise PeerError(Reason.TABLE)
@@ -169,7 +171,3 @@ def audit_table(
     if not engine.pairing_product_is_one([(left, policy.k), (right, scheme.p2)]):
         raise PeerError(Reason.TABLE_ENTRY)
     return CheckedTable(dict(zip(values, points, strict=True)))
-
-
-def _pack(values: Sequence[int]) -> bytes:
-    return b"".join(v.to_bytes(VALUE_SIZE, "big") for v in values)

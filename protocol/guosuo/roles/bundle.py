@@ -7,10 +7,12 @@ for everybody, and checks all of it, once per bundle (GS-SHOW-9).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from guosuo.curve.entropy import Entropy
 from guosuo.errors import PeerError, Reason
+from guosuo.federation.charter import Federation
 from guosuo.federation.entries import ListEntry
 from guosuo.federation.records import FetchBlob, fetch_checked
 from guosuo.federation.trust_list import (
@@ -20,7 +22,9 @@ from guosuo.federation.trust_list import (
     audit_keys,
 )
 from guosuo.federation.view import FederationView, RegionView
-from guosuo.policy.document import PolicyDocument, compile_policy
+from guosuo.policy.compiler import PolicyError, compile_policy
+from guosuo.policy.document import PolicyDocument
+from guosuo.policy.envelope import check_envelope
 from guosuo.policy.table import CheckedPolicy, CheckedTable, audit_table
 from guosuo.scheme import KeyId
 
@@ -170,14 +174,20 @@ def _audit_policy(
         part.version,
     ) or (document.not_before, document.not_after) != (part.not_before, part.not_after):
         raise PeerError(Reason.POLICY)
+    values = compile_policy(document, view.federation.clock)
+    refuse_outside(view.federation, document, values)
     table = audit_table(
-        view.federation.scheme,
-        policy,
-        fetch_checked(fetch, part.table),
-        compile_policy(document, view.federation.clock),
-        entropy,
+        view.federation.scheme, policy, fetch_checked(fetch, part.table), values, entropy
     )
     return document, table
+
+
+def refuse_outside(federation: Federation, document: PolicyDocument, values: Sequence[int]) -> None:
+    """`PolicyError` with the bounds of the charter that a policy breaks (GS-POLICY-8)."""
+    start, end = federation.clock.key_life(0)
+    broken = check_envelope(federation.charter.envelope, document, values, end - start)
+    if broken:
+        raise PolicyError("the policy is outside of the federation's envelope", broken)
 
 
 def check_crowd(view: FederationView, keys: set[KeyId]) -> None:

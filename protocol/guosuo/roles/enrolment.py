@@ -13,19 +13,21 @@ from typing import Annotated
 import nacl.signing
 
 from guosuo.errors import PeerError, Reason
-from guosuo.evidence.facts import EvidenceFact, EvidenceKind
+from guosuo.evidence.facts import MAX_TIME, EvidenceFact
+from guosuo.evidence.registry import EvidenceKind
 from guosuo.federation.charter import Federation
 from guosuo.federation.ids import Epoch, Instant, Region, Revision, Slot
 from guosuo.federation.records import Kind, open_record, sign
 from guosuo.suite import Interface, Item, Tag
 from guosuo.wire.schema import G1Bytes, Hash, Message, Range, Size, message
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """The evidence-rule version by which v_t is computed (registry in the spec)."""
 
 NONCE_SIZE = 16
 Nonce = Annotated[bytes, Size(NONCE_SIZE, NONCE_SIZE)]
 Salt = Annotated[bytes, Size(32, 32)]
+_Time = Annotated[int, Range(-MAX_TIME, MAX_TIME)]
 
 
 class RefusalCode(StrEnum):
@@ -48,7 +50,10 @@ class Fact(Message):
     product: Annotated[int, Range(0, 0xFFFF)]
     doses: Annotated[int, Range(0, 255)]
     series: Annotated[int, Range(0, 255)]
-    event_time: Annotated[int, Range(-(1 << 40), 1 << 40)]
+    event_time: _Time
+    born: _Time | None
+    valid_from: _Time | None
+    valid_until: _Time | None
     digest: Hash
 
     @classmethod
@@ -60,6 +65,9 @@ class Fact(Message):
             doses=fact.doses,
             series=fact.series,
             event_time=fact.event_time,
+            born=fact.born,
+            valid_from=fact.valid_from,
+            valid_until=fact.valid_until,
             digest=fact.digest,
         )
 
@@ -71,6 +79,9 @@ class Fact(Message):
             doses=self.doses,
             series=self.series,
             event_time=self.event_time,
+            born=self.born,
+            valid_from=self.valid_from,
+            valid_until=self.valid_until,
             digest=self.digest,
         )
 
@@ -109,7 +120,7 @@ class Receipt(Message):
     issued: Instant
     slot: Hash
     evidence: Hash
-    event_time: Hash
+    fact: Hash
     slot_key: Hash
     commitment: Hash
     rules: Hash
@@ -162,8 +173,7 @@ class Promise:
     """What a receipt commits to."""
 
     slot: int
-    evidence: bytes
-    event_time: int
+    fact: EvidenceFact
     slot_key: bytes
     commitment: bytes
 
@@ -205,8 +215,8 @@ def _receipt(api: Interface, region: str, promise: Promise, salt: bytes, now: in
         region=region,
         issued=now,
         slot=hashed("slot", promise.slot),
-        evidence=hashed("evidence", promise.evidence),
-        event_time=hashed("event-time", _unsigned(promise.event_time)),
+        evidence=hashed("evidence", promise.fact.digest),
+        fact=hashed("fact", Fact.of(promise.fact).encode()),
         slot_key=hashed("slot-key", promise.slot_key),
         commitment=hashed("commitment", promise.commitment),
         rules=hashed("rules", RULES_VERSION),
@@ -229,8 +239,3 @@ def open_refusal(federation: Federation, region: str, data: bytes) -> Refusal:
     if refusal.region != region:
         raise PeerError(Reason.RECORD_KIND)
     return refusal
-
-
-def _unsigned(moment: int) -> list[int]:
-    """A moment, possibly before 1970, as [negative, seconds]."""
-    return [int(moment < 0), abs(moment)]

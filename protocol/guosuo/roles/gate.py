@@ -23,8 +23,10 @@ from guosuo.federation.trust_list import (
     make_keys,
     make_part,
 )
-from guosuo.policy.document import PolicyDocument, compile_policy
+from guosuo.policy.compiler import compile_policy
+from guosuo.policy.document import PolicyDocument
 from guosuo.policy.table import make_table
+from guosuo.roles.bundle import refuse_outside
 
 SCOPE = "all"
 _REGISTER_BATCH = 64
@@ -107,15 +109,21 @@ class GateAuthority:
         return (*effects, PutBlob(keys), Append(Kind.LIST, entry.encode()))
 
     def publish_policy(self, document: PolicyDocument, entropy: Entropy) -> Effects:
-        """Compile a policy document, sign its table under a fresh key, publish all."""
+        """Compile a policy document, sign its table under a fresh key, publish all.
+
+        `PolicyError` with the rules at fault for one that cannot be proven, or that is
+        outside of the charter's envelope.
+        """
         state = self.state
         version = state.policies.get(document.policy, 0) + 1
         if (document.region, document.version) != (state.region, version):
             raise CallerError(Reason.POLICY, "the document names another region or version")
         data = document.encode()
+        values = compile_policy(document, self.federation.clock)
+        refuse_outside(self.federation, document, values)
         part, table = make_table(
             self.federation.scheme,
-            compile_policy(document, self.federation.clock),
+            values,
             region=state.region,
             policy=document.policy,
             version=version,

@@ -261,8 +261,7 @@ class Issuer:
         salt = entropy.octets(32)
         promise = Promise(
             issued.slot,
-            issued.fact.digest,
-            issued.fact.event_time,
+            issued.fact,
             issued.slot_key,
             issued.commitment.encode(),
         )

@@ -211,8 +211,7 @@ class Wallet:
         )
         promise = Promise(
             held.slot,
-            held.fact.digest,
-            held.fact.event_time,
+            held.fact,
             held.slot_key,
             self._commitment(held).encode(),
         )

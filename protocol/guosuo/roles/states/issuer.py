@@ -8,7 +8,9 @@ from typing import Annotated, ClassVar
 from guosuo.credential.keys import EpochKey
 from guosuo.curve.scalar import Scalar
 from guosuo.errors import CallerError, PeerError, Reason
-from guosuo.evidence.facts import EvidenceFact, EvidenceKind
+from guosuo.evidence.facts import EvidenceFact
+from guosuo.evidence.limits import SECONDS_PER_DAY
+from guosuo.evidence.registry import EvidenceKind
 from guosuo.federation.charter import Federation
 from guosuo.federation.ids import Epoch, Instant, Region, Revision, Slot
 from guosuo.roles.enrolment import Nonce, Salt
@@ -30,8 +32,12 @@ from guosuo.roles.states.frame import (
 from guosuo.scheme import KeyId
 from guosuo.wire.schema import Hash, Message, ScalarBytes, message
 
-_SLOT = struct.Struct(">QB48s32sBHBBq32s32s")
-"""Slot, marks, C, k_slot; kind, product, doses, series, event time, digest; person."""
+_SLOT = struct.Struct(">QB48s32sBHBBqiii32s32s")
+"""Slot, marks, C, k_slot; kind, product, doses, series, event time, days, digest; person.
+
+The days, counted from 1970: birth, begin and end of a validity.
+"""
+_NO_DAY = -(1 << 31)
 _RECORD = struct.Struct(">32s48s")
 """Person, R."""
 
@@ -151,13 +157,30 @@ def _pack_slot(state: IssuerState, issued: IssuedSlot) -> bytes:
         fact.doses,
         fact.series,
         fact.event_time,
+        *(_day(time) for time in (fact.born, fact.valid_from, fact.valid_until)),
         fact.digest,
         issued.person,
     )
 
 
+def _day(time: int | None) -> int:
+    return _NO_DAY if time is None else time // SECONDS_PER_DAY
+
+
+def _time(day: int) -> int | None:
+    return None if day == _NO_DAY else day * SECONDS_PER_DAY
+
+
 def _unpack_fact(
-    kind: int, product: int, doses: int, series: int, event_time: int, digest: bytes
+    kind: int,
+    product: int,
+    doses: int,
+    series: int,
+    event_time: int,
+    born: int,
+    valid_from: int,
+    valid_until: int,
+    digest: bytes,
 ) -> EvidenceFact:
     try:
         return EvidenceFact(
@@ -166,6 +189,9 @@ def _unpack_fact(
             doses=doses,
             series=series,
             event_time=event_time,
+            born=_time(born),
+            valid_from=_time(valid_from),
+            valid_until=_time(valid_until),
             digest=digest,
         )
     except (CallerError, ValueError):

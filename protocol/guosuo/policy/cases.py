@@ -1,0 +1,231 @@
+"""Other people's rules and their expectations, held against this implementation.
+
+Reads the forms of the EU material: published rules of a country (`{"country", "rules"}`,
+with test cases beside each rule or without), and a matrix of the same evidence judged
+by many countries (`{"clock", "valueSets", "payloads", "results"}`). Every case is asked
+twice: in clear, and through the compiled set, at an instant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from guosuo.certlogic.evaluate import Result, decide
+from guosuo.certlogic.moments import read_moment
+from guosuo.certlogic.rules import Surroundings, read_rule
+from guosuo.errors import CallerError, PeerError, Reason
+from guosuo.evidence.facts import COVID_19, EvidenceFact, fact_from_entry
+from guosuo.evidence.payload import read_payload
+from guosuo.evidence.registry import NEGATIVE, PROPHYLAXES, TYPE_NAAT, EvidenceKind
+from guosuo.evidence.value import value_at
+from guosuo.policy.compiler import accepts_value, find_faults
+from guosuo.policy.document import PolicyDocument, judge_document
+from guosuo.policy.reading import Fault, Reading, read_logic
+from guosuo.policy.sampling import GROUPS
+from guosuo.policy.written import import_rules, make_document
+
+MAX_SHOWN: Final = 20
+"""Disagreements that are told one by one."""
+MONTH: Final = 30 * 86_400
+
+Rules = Mapping[str, list[Any]]
+"""Published rules, as JSON values, by country."""
+
+_ALWAYS: Final = {"ValidFrom": "1970-01-01T00:00:00Z", "ValidTo": "2999-12-31T00:00:00Z"}
+_ISSUED: Final[dict[str, Any]] = {"tg": COVID_19, "co": "LU", "is": "Ministry", "ci": "LU/1"}
+_USUAL: Final[dict[EvidenceKind, dict[str, Any]]] = {
+    EvidenceKind.VACCINATION: _ISSUED
+    | {"vp": PROPHYLAXES[0], "mp": "EU/1/20/1528", "ma": "ORG-100030215"}
+    | {"dn": 2, "sd": 2, "dt": "2021-06-01"},
+    EvidenceKind.TEST: _ISSUED | {"tt": TYPE_NAAT, "tr": NEGATIVE, "sc": "2021-06-01T00:00:00Z"},
+    EvidenceKind.RECOVERY: _ISSUED | {"fr": "2021-06-01", "df": "2021-06-12", "du": "2021-11-28"},
+}
+"""Members of documents of each kind."""
+
+
+@dataclass(slots=True)
+class Agreement:
+    """How one country's cases came out."""
+
+    country: str
+    cases: int = 0
+    clear: int = 0
+    """Cases in which the evaluation in clear agrees."""
+    evidence: int = 0
+    """Cases whose document a node would enrol: of this disease, whole, and with one entry."""
+    table: int = 0
+    """Of these, cases in which the compiled set agrees."""
+    faults: tuple[Fault, ...] = ()
+    """Rules that cannot be proven; such a country has no table."""
+    differing: list[str] = field(default_factory=list)
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every case agreed both ways."""
+        return self.clear == self.cases and (bool(self.faults) or self.table == self.evidence)
+
+    def count(self, name: str, *, clear: bool, table: bool | None) -> None:
+        """One case; `table` is None for what is no evidence, or has no table."""
+        self.cases += 1
+        self.clear += clear
+        self.evidence += table is not None
+        self.table += table is True
+        if not clear or table is False:
+            self.differing.append(f"{name}: {'table' if clear else 'in clear'}")
+            del self.differing[MAX_SHOWN:]
+
+
+def read_country(value: object) -> tuple[str, list[Any]]:
+    """The country and the published rules of a file, with or without test cases."""
+    if not isinstance(value, dict) or not isinstance(value.get("rules"), list):
+        raise PeerError(Reason.RULE_SYNTAX, "not a country's rules")
+    rules = [
+        entry["rule"] if isinstance(entry, dict) and "rule" in entry else entry
+        for entry in value["rules"]
+    ]
+    return str(value.get("country", value.get("region", ""))), rules
+
+
+def judge_matrix(rules: Rules, matrix: object) -> Iterator[Agreement]:
+    """A matrix held against the rules of the countries that both name."""
+    try:
+        clock = _clock(matrix["clock"])  # type: ignore[index]
+        sets, given = matrix["valueSets"], matrix["results"]  # type: ignore[index]
+        payloads = [entry["payload"] for entry in matrix["payloads"]]  # type: ignore[index]
+    except (KeyError, TypeError, ValueError):
+        raise PeerError(Reason.RULE_SYNTAX, "not an acceptance matrix") from None
+    facts = [fact_of(payload) for payload in payloads]
+    for country in sorted(rules.keys() & given.keys()):
+        document = import_rules(
+            rules[country],
+            sets,
+            region=country,
+            policy="entry",
+            version=1,
+            now=clock,
+            not_after=clock + MONTH,
+        )
+        found = Agreement(country, faults=find_faults(document))
+        for number, (payload, fact) in enumerate(zip(payloads, facts, strict=True)):
+            expected = _expected(given[country][number])
+            clear = _judged(document, payload, clock)
+            table = None
+            if fact is not None and not found.faults:
+                table = _in_table(document, fact, clock) is (expected == "accept")
+            found.count(f"payload {number}", clear=clear == expected, table=table)
+        yield found
+
+
+def judge_own_cases(value: object, value_sets: Mapping[str, Mapping[str, list[str]]]) -> Agreement:
+    """A country's rules held against the test cases that it published beside each."""
+    country, _ = read_country(value)
+    found = Agreement(country)
+    for entry in value["rules"]:  # type: ignore[index]  # read_country looked
+        rule = {**entry["rule"], **_ALWAYS}
+        logic = read_rule(rule).logic
+        for case in entry["tests"]:
+            outside = case["external"]
+            sets = value_sets[outside["valueSets"]]
+            clock = _clock(outside.get("validationClock", "2021-09-01T00:00:00Z"))
+            external = Surroundings(clock=clock, value_sets=sets).external()
+            if "validationClock" not in outside:
+                external.pop("validationClock")
+            result = decide(logic, {"payload": case["payload"], "external": external}).result
+            expected = Result.SATISFIED if case["expected"] else Result.NOT_SATISFIED
+            found.count(
+                f"{entry['rule']['Identifier']}: {case.get('name', case.get('file', ''))}",
+                clear=result is expected,
+                table=_single(rule, sets, case["payload"], clock, expected),
+            )
+    return found
+
+
+def fact_of(payload: object) -> EvidenceFact | None:
+    """The evidence in a payload without a name, signed by nobody; None if it is none."""
+    if not isinstance(payload, dict):
+        return None
+    try:
+        whole: dict[Any, Any] = {"ver": "1.3.0", "dob": "", **payload, "nam": {"fnt": "NOBODY"}}
+        holder, entry = read_payload(whole)
+        return fact_from_entry(entry, holder, bytes(32))
+    except PeerError:
+        return None
+
+
+def kind_of(payload: object) -> EvidenceKind | None:
+    """The kind of the entry in a payload, if there is one."""
+    if not isinstance(payload, dict):
+        return None
+    return next((kind for kind, group in GROUPS.items() if payload.get(group)), None)
+
+
+def _single(
+    rule: dict[str, Any],
+    sets: Mapping[str, Iterable[str]],
+    payload: object,
+    clock: int,
+    expected: Result,
+) -> bool | None:
+    """A case of one rule through the set that a policy of this rule alone compiles to."""
+    document = make_document(
+        region="EU",
+        policy="rule",
+        version=1,
+        not_before=clock,
+        not_after=clock + 1,
+        accepts=tuple(EvidenceKind),
+        rules=[{**rule, "CertificateType": "General"}],
+        value_sets=sets,
+    )
+    fact = fact_of(_completed(payload, read_logic(document.parsed[0])))
+    if fact is None or find_faults(document):
+        return None
+    return _in_table(document, fact, clock) is (expected is Result.SATISFIED)
+
+
+def _completed(payload: object, reading: Reading) -> object:
+    """Cases write down only what their rule reads; a document has the other members, too."""
+    kind = kind_of(payload)
+    if kind is None or not isinstance(payload, dict):
+        return payload
+    group = GROUPS[kind]
+    entries = payload[group]
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        return payload
+    read = {path[-1] for path in reading.values | reading.truths}
+    others = {name: value for name, value in _USUAL[kind].items() if name not in read}
+    return {**payload, group: [{**others, **entry} for entry in entries]}
+
+
+def _in_table(document: PolicyDocument, fact: EvidenceFact, clock: int) -> bool:
+    return accepts_value(document, value_at(fact, start=clock, end=clock + 1), 1)
+
+
+def _judged(document: PolicyDocument, payload: object, clock: int) -> str:
+    """As a matrix writes it: accept, or the rules that reject, or that are open."""
+    kind = kind_of(payload)
+    judgement = None if kind is None else judge_document(document, kind, payload, clock)
+    if judgement is None:
+        return "reject"
+    if judgement.result is Result.SATISFIED:
+        return "accept"
+    if judgement.rejecting:
+        return f"reject {' '.join(judgement.rejecting)}"
+    return f"open {' '.join(judgement.open)}"
+
+
+def _expected(result: object) -> str:
+    if result == "accept":
+        return "accept"
+    if isinstance(result, dict) and len(result) == 1:
+        ((word, identifiers),) = result.items()
+        return f"{word} {' '.join(identifiers)}"
+    raise PeerError(Reason.RULE_SYNTAX, "not a result of an acceptance matrix")
+
+
+def _clock(text: object) -> int:
+    if not isinstance(text, str):
+        raise CallerError(Reason.ARGUMENT, "a clock is written as 2022-01-18T12:00:00Z")
+    return read_moment(text).milliseconds // 1000

@@ -1,0 +1,137 @@
+"""`guosuo policy` and `guosuo wallet check`, as people and programs use them."""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from tests.cli.stage import CROSS, ENROL, Stage, done, guosuo
+
+POLICIES = Path(str(files("guosuo") / "cli" / "demo_data" / "policies"))
+CODE_24, CODE_48 = POLICIES / "health-code-24h.json", POLICIES / "health-code-48h.json"
+CODE_72 = POLICIES / "health-code-72h.json"
+JUNE = "2022-06-20T12:00:00Z"
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_lint_and_compile() -> None:
+    answer = done("policy", "compile", CODE_48)
+    assert answer["values"] * 48 == answer["table_octets"]
+    assert answer["open"] == []
+    assert done("policy", "compile", CODE_48)["digest"] == answer["digest"]
+    remarks = done("policy", "lint", CODE_24)["remarks"]
+    assert "error" not in {remark["level"] for remark in remarks}
+    assert any("says which he has" in remark["text"] for remark in remarks)
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_a_rule_that_cannot_be_proven_is_named() -> None:
+    policy = json.loads(CODE_48.read_bytes())
+    policy["rules"][0]["Logic"] = {"===": [{"var": "external.issuerCountryCode"}, "CN"]}
+    del policy["limits"]
+    Path("issuer.json").write_text(json.dumps(policy))
+    for command in ("lint", "compile"):
+        said = guosuo("policy", command, "issuer.json")
+        assert said.code == 1
+        assert "TR-CN-0001" in said.out
+    said = guosuo("policy", "compile", "issuer.json", "--json")
+    assert said.json["not_expressible"][0]["rule"] == "TR-CN-0001"
+
+
+def test_diff_in_words() -> None:
+    answer = done("policy", "diff", CODE_24, CODE_48)
+    assert answer["refused"] == []
+    assert answer["accepted"] == ["test with LP6464-4 260415000: after 24 hours to 48 hours"]
+    assert done("policy", "diff", CODE_24, CODE_24) == {"accepted": [], "refused": []}
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_explain_a_real_certificate() -> None:
+    done("examples", "try")
+    said = guosuo(
+        *("policy", "explain", "try/LT-2.png", "--policy", CODE_24, "--policy", CODE_72),
+        *("--language", "zh", "--now", ENROL),
+    )
+    assert said.code in {0, 1}
+    assert "440000 entry" in said.out
+    Path("none.json").write_text("{}")
+    assert guosuo("policy", "explain", "none.json", "--policy", CODE_24).code == 3
+
+
+def test_rules_against_expectations(vectors: Path) -> None:
+    folder = vectors / "dcc"
+    said = done(
+        *("policy", "test", folder / "production-rules" / "2022-06-13" / "AT.json"),
+        folder / "acceptance-matrix" / "2022-06-13.json",
+    )
+    (row,) = said["countries"]
+    assert (row["cases"], row["clear"]) == (1112, 1112)
+    assert row["table"] == row["evidence"]
+    own = folder / "business-rules" / "AT.json"
+    assert done("policy", "test", own, own)["countries"][0]["differing"] == []
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_disagreement_is_an_exit_code(vectors: Path) -> None:
+    folder = vectors / "dcc" / "business-rules"
+    wrong = json.loads((folder / "RO.json").read_bytes())
+    case = wrong["rules"][0]["tests"][0]
+    case["expected"] = not case["expected"]
+    Path("RO.json").write_text(json.dumps(wrong))
+    Path("value-sets.json").write_bytes((folder / "value-sets.json").read_bytes())
+    said = guosuo("policy", "test", "RO.json", "RO.json")
+    assert said.code == 1
+    assert "45 of 46 in clear" in said.out
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("lint", "nothing.json"), 2),
+        (("lint", "broken.json"), 3),
+        (("diff", "broken.json", "broken.json"), 3),
+        (("test", "broken.json", "broken.json"), 3),
+    ],
+)
+def test_what_is_no_policy(command: tuple[str, ...], code: int) -> None:
+    Path("broken.json").write_text('{"policy": 1, "policy": 2}')
+    assert guosuo("policy", *command).code == code
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_wallet_check() -> None:
+    stage = Stage()
+    stage.found()
+    stage.enrol("lan")
+    check = ("wallet", "check", "lan.wallet", *stage.fed, *stage.wallet_key)
+    answer = done(*check, "--now", CROSS)
+    assert {row["region"] for row in answer["policies"]} == {"360000", "440000"}
+    for row in answer["policies"]:
+        (slot,) = row["slots"]
+        assert slot["result"] in {"satisfied", "not satisfied"}
+        assert bool(slot["reasons"]) is (slot["result"] == "not satisfied")
+    said = guosuo(*check, "--now", "2022-03-18T14:00:00Z")
+    assert said.code == 0
+    assert "no version is in force" in said.out
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_a_whole_document_is_published() -> None:
+    stage = Stage()
+    stage.found()
+    policy = json.loads(CODE_48.read_bytes())
+    assert policy["region"] == "360000"
+    Path("whole.json").write_text(json.dumps(policy))
+    publish = ("region", "bundle", "fed", "360000", "--policy", "whole.json", *stage.keys)
+    answer = done(*publish, "--now", ENROL)
+    assert answer["regions"][0]["policy_version"] == 2
+    said = guosuo(*publish[:3], "440000", *publish[4:], "--now", ENROL)
+    assert said.code == 2
+    assert "another region" in said.err

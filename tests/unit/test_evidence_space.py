@@ -1,0 +1,395 @@
+"""Limits, states, the evidence integer, and all paths that evidence takes through its states."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+from itertools import pairwise, product
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from guosuo.certlogic.ast import TimeUnit
+from guosuo.errors import CallerError, PeerError, Reason
+from guosuo.evidence.dates import last_day, midnight
+from guosuo.evidence.facts import EvidenceFact
+from guosuo.evidence.limits import BIRTH_LIMITS, LIMITS, age_class
+from guosuo.evidence.registry import NAAT, OTHER, RECOVERY, EvidenceKind
+from guosuo.evidence.space import MAX_LIFE, paths, shapes
+from guosuo.evidence.states import (
+    CONCRETE_BANDS,
+    Band,
+    Dates,
+    Phase,
+    Shape,
+    State,
+    Validity,
+    band_at,
+    state_at,
+)
+from guosuo.evidence.value import pack, unpack, value_at
+
+HOUR, DAY = 3600, 86_400
+LIFE = 12 * HOUR
+T = 1_642_507_200
+DIGEST = bytes(range(32))
+VACCINATION, TEST, CURED = EvidenceKind
+
+
+def every_day(first: int, last: int) -> Iterator[int]:
+    """00:00 UTC of all days of these years."""
+    day = date(first, 1, 1)
+    while day.year <= last:
+        yield midnight(day)
+        day += timedelta(days=1)
+
+
+def naat(age: int) -> EvidenceFact:
+    return EvidenceFact(
+        kind=TEST, product=NAAT, doses=0, series=0, event_time=T - age, digest=DIGEST
+    )
+
+
+# --- limits ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", EvidenceKind)
+def test_the_order_of_limits_is_that_of_every_day(kind: EvidenceKind) -> None:
+    # Only vaccinations have limits in months.
+    for event in every_day(1900 if kind is VACCINATION else 2090, 2100):
+        instants = [limit.instant(event) for limit in LIMITS[kind]]
+        assert all(a < b for a, b in pairwise(instants))
+
+
+def test_full_age_by_the_calendar_is_never_later() -> None:
+    years, days = BIRTH_LIMITS
+    distances = {days.instant(born) - years.instant(born) for born in every_day(1900, 2080)}
+    assert distances == {0, DAY}
+    in_2100 = {days.instant(born) - years.instant(born) for born in every_day(2081, 2100)}
+    assert in_2100 == {DAY, 2 * DAY}
+
+
+def test_limits_flip_where_rules_do() -> None:
+    naats = [(0, 1), (1, 2), (86_399, 2), (86_400, 3), (86_401, 4), (48 * HOUR, 5)]
+    for age, index in [(-1, 0), *naats, (72 * HOUR + 1, 8), (7 * DAY, 8), (7 * DAY + 1, 9)]:
+        assert age_class(TEST, T, T + age) == index
+    assert age_class(TEST, T, T + 90 * DAY - 1) == 9
+    assert age_class(TEST, T, T + 90 * DAY) == 10
+    dose = midnight(date(2021, 5, 31))
+    nine_months = midnight(date(2022, 3, 3))  # 31 February, as CertLogic has it
+    before = age_class(VACCINATION, dose, nine_months)
+    assert age_class(VACCINATION, dose, nine_months + 1) == before + 1
+
+
+# --- states ---------------------------------------------------------------------------
+
+
+def test_bands() -> None:
+    clock = midnight(date(2022, 6, 20))
+    for text, band in [
+        ("", Band.UNKNOWN), ("1980", Band.ADULT), ("2010-01", Band.MINOR),
+        ("2004-06-20", Band.MINOR), ("2004-06-19", Band.BETWEEN), ("2004-06-18", Band.ADULT),
+        ("2004-05", Band.ADULT), ("2004-06", Band.MINOR), ("2004", Band.MINOR),
+        ("2003", Band.ADULT),
+    ]:  # fmt: skip
+        assert band_at(last_day(text), clock) is band, text
+    assert band_at(last_day("2004-06-20"), clock + 1) is Band.BETWEEN
+    assert band_at(last_day("2004-06-19"), clock + 1) is Band.ADULT
+
+
+def test_the_phases_of_a_recovery() -> None:
+    dates = Dates(event=0, valid_from=11 * DAY, valid_until=180 * DAY)
+    for moment, phase in [
+        (11 * DAY - 1, Phase.BEFORE), (11 * DAY, Phase.VALID), (180 * DAY, Phase.VALID),
+        (180 * DAY + 1, Phase.AFTER),
+    ]:  # fmt: skip
+        assert state_at(CURED, dates, moment).validity == Validity(
+            phase, starts_late=True, ends_early=True
+        )
+    loose = Dates(event=0, valid_from=10 * DAY, valid_until=181 * DAY)
+    assert state_at(CURED, loose, 0).validity == Validity(
+        Phase.BEFORE, starts_late=False, ends_early=False
+    )
+    for wrong in ((1, None), (None, 1), (2, 1)):
+        with pytest.raises(CallerError):
+            Dates(event=0, valid_from=wrong[0], valid_until=wrong[1])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        (TEST, 1), (TEST, 7777), (VACCINATION, 1), (VACCINATION, 1, 5, 5), (TEST, NAAT, 1, 1),
+        (CURED, OTHER), (CURED, NAAT),
+    ],
+)  # fmt: skip
+def test_shapes_out_of_form(fields: tuple[EvidenceKind, int, int, int]) -> None:
+    with pytest.raises(CallerError):
+        Shape(*fields)
+
+
+# --- the integer ----------------------------------------------------------------------
+
+
+def test_the_layout() -> None:
+    pcr = Shape(TEST, NAAT)
+    assert pack(pcr, State(2), State(3)) == 0x22_03E9_00_02_03_00_00
+    dose = Shape(VACCINATION, 39, 3, 2)
+    adult = State(7, band=Band.ADULT)
+    assert pack(dose, adult, replace(adult, age=18)) == 0x21_0027_32_07_12_00_20
+    first = State(4, Validity(Phase.BEFORE, starts_late=True, ends_early=False), Band.MINOR)
+    last = State(4, Validity(Phase.VALID, starts_late=True, ends_early=False), Band.MINOR)
+    assert pack(Shape(CURED, RECOVERY), first, last) == 0x23_07D1_00_04_04_56_10
+
+
+@pytest.mark.parametrize("kind", EvidenceKind)
+def test_the_integer_is_injective(kind: EvidenceKind) -> None:
+    """Every shape and path has its own; 64 bits; nothing is lost."""
+    pairs = [(path.first, path.last) for path in paths(kind, LIFE)]
+    seen: set[int] = set()
+    for index, shape in enumerate(shapes(kind)):
+        packed = [pack(shape, *pair) for pair in pairs]
+        seen.update(packed)
+        chosen = index % len(pairs)
+        assert unpack(packed[chosen]) == (shape, *pairs[chosen])
+    assert len(seen) == len(shapes(kind)) * len(pairs)
+    assert min(seen) >= 1 << 61
+    assert max(seen) < 1 << 62
+    for pair in pairs:
+        assert unpack(pack(shapes(kind)[0], *pair)) == (shapes(kind)[0], *pair)
+
+
+packed_values = st.sampled_from(EvidenceKind).flatmap(
+    lambda kind: st.builds(
+        lambda shape, path: pack(shape, path.first, path.last),
+        st.sampled_from(shapes(kind)),
+        st.sampled_from(paths(kind, LIFE)),
+    )
+)
+
+
+@given(st.integers() | st.integers(2 << 60, (4 << 56) + (2 << 60)) | packed_values)
+def test_unpack_is_strict(value: int) -> None:
+    for changed in (value, value ^ 1, value | 1 << 64, value ^ 1 << 60, -value):
+        outcome: tuple[Shape, State, State] | PeerError
+        try:
+            outcome = unpack(changed)
+        except PeerError as error:
+            outcome = error
+        if isinstance(outcome, PeerError):
+            assert outcome.reason is Reason.EVIDENCE
+            assert outcome.__context__ is None
+        else:
+            assert pack(*outcome) == changed
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        0, -1, 1 << 64, 0x22_03E9_00_01_02_00_01, 0x12_03E9_00_01_02_00_00,
+        0x20_03E9_00_01_02_00_00, 0x24_03E9_00_01_02_00_00, 0x22_0001_00_01_02_00_00,
+        0x22_03E9_11_01_02_00_00, 0x22_03E9_00_02_01_00_00, 0x22_03E9_00_01_0B_00_00,
+        0x22_03E9_00_01_02_00_10, 0x22_03E9_00_01_02_11_00, 0x21_0001_00_01_02_00_00,
+        0x21_0001_55_01_02_00_00, 0x21_0001_11_01_02_00_30, 0x23_0000_00_01_01_11_00,
+        0x23_07D1_00_01_01_00_00, 0x23_07D1_00_01_01_10_00, 0x23_07D1_00_01_01_21_00,
+        0x23_07D1_00_01_01_15_00, 0x23_07D1_00_01_01_44_00,
+    ],
+)  # fmt: skip
+def test_not_values(value: int) -> None:
+    with pytest.raises(PeerError):
+        unpack(value)
+
+
+def test_value_at_the_edges() -> None:
+    def classes(age: int, life: int = LIFE) -> tuple[int, int]:
+        _, first, last = unpack(value_at(naat(age), start=T, end=T + life))
+        return first.age, last.age
+
+    assert classes(1) == (2, 2)
+    assert classes(0) == (1, 2), "a rule may want a test before the clock"
+    assert classes(24 * HOUR - LIFE) == (2, 2), "the last second is 24 h - 1 s"
+    assert classes(24 * HOUR - LIFE + 1) == (2, 3)
+    assert classes(24 * HOUR - LIFE + 2) == (2, 4)
+    assert classes(24 * HOUR - 1) == (2, 4)
+    assert classes(24 * HOUR) == (3, 4)
+    assert classes(-1) == (1, 2), "an event inside the life begins it"
+    assert classes(-LIFE + 1) == (1, 1)
+    assert classes(-LIFE) == (0, 0)
+    assert classes(1000 * DAY) == (10, 10)
+    assert classes(24 * HOUR - 1, life=1) == (2, 2)
+    with pytest.raises(CallerError):
+        value_at(naat(0), start=T, end=T)
+
+
+@pytest.mark.parametrize("days", [1 << 23, -(1 << 23)])
+def test_no_time_is_too_far(days: int) -> None:
+    dose = EvidenceFact(
+        kind=VACCINATION, product=1, doses=1, series=1, event_time=days * DAY, born=-days * DAY,
+        digest=DIGEST,
+    )  # fmt: skip
+    _, first, last = unpack(value_at(dose, start=T, end=T + LIFE))
+    past = days < 0
+    assert first == last == State(18 if past else 0, band=Band.MINOR if past else Band.ADULT)
+
+
+def test_the_band_of_a_life() -> None:
+    def band(text: str, kind: EvidenceKind = VACCINATION, end: int = T + LIFE) -> Band:
+        start = T - T % DAY
+        event = {"event_time": start, "digest": DIGEST, "born": last_day(text)}
+        shape = Shape(TEST, NAAT) if kind is TEST else Shape(VACCINATION, 1, 2, 2)
+        fact = EvidenceFact(
+            kind=kind,
+            product=shape.product,
+            doses=shape.doses,
+            series=shape.series,
+            **event,  # type: ignore[arg-type]
+        )
+        return unpack(value_at(fact, start=start, end=end))[1].band
+
+    # 18 January 2022 at 00:00, and no leap day makes 6575 days longer than 18 years
+    assert band("1990") is Band.ADULT
+    assert band("2004") is Band.MINOR
+    assert band("") is Band.OTHER
+    assert band("2004-01-17") is Band.ADULT
+    assert band("2004-01-18") is Band.OTHER, "of age within this life"
+    assert band("2004-01-19") is Band.MINOR
+    assert band("1990", TEST) is Band.OTHER
+
+
+# --- paths ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", EvidenceKind)
+def test_paths_are_in_order(kind: EvidenceKind) -> None:
+    for path in paths(kind, LIFE):
+        concrete = CONCRETE_BANDS if path.first.band is Band.OTHER else (path.first.band,)
+        for state in (path.first, path.last):
+            assert {replace(state, band=band) for band in concrete} <= set(path.passed)
+        assert len(set(path.passed)) == len(path.passed)
+        for state in path.passed:
+            assert path.first.age <= state.age <= path.last.age
+            assert state.band in concrete
+    assert set(paths(kind, 1)) <= set(paths(kind, LIFE))
+    assert all(path.first == path.last for path in paths(kind, 1))
+    pairs = [(path.first, path.last) for path in paths(kind, LIFE)]
+    assert len(set(pairs)) == len(pairs)
+
+
+def test_bounds_of_lives() -> None:
+    for life in (0, -1, MAX_LIFE + 1):
+        with pytest.raises(CallerError):
+            paths(TEST, life)
+
+
+def test_tables_stay_small() -> None:
+    sizes = {kind: (len(shapes(kind)), len(paths(kind, LIFE))) for kind in EvidenceKind}
+    assert sizes == {VACCINATION: (774, 117), TEST: (236, 25), CURED: (1, 645)}
+
+
+days = st.integers(-60, 500) | st.sampled_from(
+    [limit.amount for kind in (VACCINATION, CURED) for limit in LIMITS[kind]]
+)
+
+
+@st.composite
+def facts(draw: st.DrawFn) -> tuple[EvidenceFact, int]:
+    """A fact and the start of a life near one of its limits."""
+    kind = draw(st.sampled_from(EvidenceKind))
+    shape = draw(st.sampled_from(shapes(kind)))
+    event = draw(st.integers(midnight(date(1950, 1, 1)), midnight(date(2090, 1, 1))))
+    if kind is not TEST:
+        event -= event % DAY
+    start, end = sorted((draw(days), draw(days)))
+    instants = [limit.instant(event) for limit in LIMITS[kind]]
+    if kind is CURED:
+        instants += [event + start * DAY, event + end * DAY]
+    near = draw(st.sampled_from(instants))
+    begin = near + draw(st.integers(-2, 2) | st.integers(-LIFE, LIFE))
+    born = draw(st.none() | st.integers(-7000, 100) | st.integers(-6578, -6572))
+    fact = EvidenceFact(
+        kind=kind,
+        product=shape.product,
+        doses=shape.doses,
+        series=shape.series,
+        event_time=event,
+        born=None if born is None else near - near % DAY + born * DAY,
+        valid_from=event + start * DAY if kind is CURED else None,
+        valid_until=event + end * DAY if kind is CURED else None,
+        digest=DIGEST,
+    )
+    return fact, begin
+
+
+def seconds_of_change(fact: EvidenceFact, start: int, end: int) -> list[int]:
+    """Every second of [start, end) in which the state can have changed, and the ends."""
+    changes = [limit.instant(fact.event_time) for limit in LIMITS[fact.kind]]
+    if fact.born is not None:
+        changes += [limit.instant(fact.born) for limit in BIRTH_LIMITS]
+    for moment in (fact.valid_from, fact.valid_until):
+        changes += [] if moment is None else [moment, moment + 1]
+    around = {moment + step for moment in changes for step in (-1, 0)}
+    return sorted({start, end - 1} | {moment for moment in around if start <= moment < end})
+
+
+LOOK_UP = {
+    kind: {(path.first, path.last): path for path in paths(kind, LIFE)} for kind in EvidenceKind
+}
+
+
+@given(facts(), st.integers(1, LIFE))
+def test_values_are_those_of_paths(made: tuple[EvidenceFact, int], life: int) -> None:
+    """The pair of a value is a path, and the path passes every state of the life."""
+    fact, start = made
+    shape, first, last = unpack(value_at(fact, start=start, end=start + life))
+    assert shape == fact.shape
+    path = LOOK_UP[fact.kind][first, last]
+    begin = fact.event_time if start < fact.event_time < start + life else start
+    for moment in seconds_of_change(fact, begin, start + life):
+        assert state_at(fact.kind, fact.dates, moment) in path.passed
+
+
+@given(facts(), st.integers(1, MAX_LIFE))
+@example((naat(0), T - 5), MAX_LIFE)
+def test_longer_lives_too(made: tuple[EvidenceFact, int], life: int) -> None:
+    fact, start = made
+    _, first, last = unpack(value_at(fact, start=start, end=start + life))
+    assert any((path.first, path.last) == (first, last) for path in paths(fact.kind, MAX_LIFE))
+
+
+@pytest.mark.parametrize("kind", [VACCINATION, TEST])
+def test_every_path_is_taken(kind: EvidenceKind) -> None:
+    """No pair is in the tables for nothing: some event and life have it."""
+    wanted = {(path.first.age, path.last.age) for path in paths(kind, LIFE)}
+    taken = set()
+    event = midnight(date(2021, 5, 31))
+    instants = [limit.instant(event) for limit in LIMITS[kind]]
+    for instant, length in product((instants[0] - DAY, *instants), (1, 2, LIFE)):
+        for start in (instant, instant - 1):
+            last = age_class(kind, event, start + length - 1)
+            taken.add((age_class(kind, event, start), last))
+    assert taken == wanted
+
+
+def test_the_year_2100_makes_no_new_paths() -> None:
+    known = {(path.first.age, path.last.age) for path in paths(VACCINATION, LIFE)}
+    months = [limit for limit in LIMITS[VACCINATION] if limit.unit is TimeUnit.MONTH]
+    for event in every_day(2094, 2100):
+        for instant in (limit.instant(event) for limit in months):
+            first = age_class(VACCINATION, event, instant - 1)
+            assert (first, age_class(VACCINATION, event, instant + LIFE - 2)) in known
+
+
+def test_paths_are_a_constant_of_the_layout() -> None:
+    """Everybody has to compile the same tables: as hash, as another program would see it."""
+    for kind, digest in (
+        (VACCINATION, "55724d95047a7fff"),
+        (TEST, "aff901a2d99fac62"),
+        (CURED, "23be2801cfdbe219"),
+    ):
+        shape, text = shapes(kind)[0], hashlib.sha256()
+        for path in paths(kind, LIFE):
+            text.update(pack(shape, path.first, path.last).to_bytes(8))
+            for state in path.passed:
+                phase = 0 if state.validity is None else state.validity.phase
+                text.update(bytes((state.age, phase, state.band)))
+        assert text.hexdigest()[:16] == digest
