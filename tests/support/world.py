@@ -212,9 +212,7 @@ class World:
         for name, region in self.regions.items():
             self.publish(name, region.gate.prepare_parts(self.epoch, self.entropy, ahead=1))
             admitted = [
-                a
-                for a in self.auditor.listable(self.epoch)
-                if a.published.id.region not in gone
+                a for a in self.auditor.listable(self.epoch) if a.published.id.region not in gone
             ]
             explained = [Absence(region=r, reason=why) for r, why in gone.items()]
             self.publish(
@@ -313,9 +311,7 @@ class World:
     def _region(self, name: str) -> Region:
         return Region(
             name,
-            Issuer.found(
-                self.federation, name, self.roots[name], self.logs[name], self.entropy
-            ),
+            Issuer.found(self.federation, name, self.roots[name], self.logs[name], self.entropy),
             GateAuthority(self.federation, GateState(name)),
             LogWriter(self.logs[name], self.federation.id, name),
             Checkpoint(self.federation, CheckpointState(name, f"gate-{name}", POLICY)),
