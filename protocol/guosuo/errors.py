@@ -92,8 +92,6 @@ class Reason(StrEnum):
     STANDS_OUT = "stands-out"
     # enrolment
     ENROLMENT_NONCE = "enrolment-nonce"
-    ENROLMENT_PROOF = "enrolment-proof"
-    ENROLMENT_OTHER_SECRET = "enrolment-other-secret"
     ENROLMENT_NO_SLOT = "enrolment-no-slot"
     RECEIPT = "receipt"
     REFUSED_BY_REGION = "refused-by-region"

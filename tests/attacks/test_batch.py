@@ -22,6 +22,7 @@ from guosuo.policy.simple import simple_policy
 from guosuo.presentation.proof import Holding, Presentation, present
 from guosuo.presentation.setting import Setting
 from guosuo.presentation.verify import Item, _pairings_hold, verify, verify_batch
+from guosuo.scheme import Scheme
 from tests.attacks.scene import (
     ACCEPT,
     NOT_SATISFIED,
@@ -242,7 +243,7 @@ def test_weights_are_drawn_when_the_input_is_fixed_and_anew_each_time(stage: Sta
     assert len(set(recorder.given)) == 2 * 10
 
 
-Change = Callable[[Presentation, Presentation], tuple[Presentation, Presentation]]
+Change = Callable[[Presentation, Presentation, Scheme], tuple[Presentation, Presentation]]
 
 
 def bbs(shown: Presentation, *, abar: G1 | None = None, bbar: G1 | None = None) -> Presentation:
@@ -251,28 +252,40 @@ def bbs(shown: Presentation, *, abar: G1 | None = None, bbar: G1 | None = None) 
 
 
 CANCELLING: dict[str, Change] = {
-    "Bbar swapped": lambda a, b: (bbs(a, bbar=b.bbs.bbar), bbs(b, bbar=a.bbs.bbar)),
-    "Sbb swapped": lambda a, b: (replace(a, sbb=b.sbb), replace(b, sbb=a.sbb)),
-    "Sbar, Sbb swapped over": lambda a, b: (
+    "Bbar swapped": lambda a, b, _: (bbs(a, bbar=b.bbs.bbar), bbs(b, bbar=a.bbs.bbar)),
+    "Sbb swapped": lambda a, b, _: (replace(a, sbb=b.sbb), replace(b, sbb=a.sbb)),
+    "Sbar, Sbb swapped over": lambda a, b, _: (
         replace(a, sbar=b.sbar, sbb=a.sbb),
         replace(b, sbar=a.sbar, sbb=b.sbb),
     ),
-    "Z' swapped": lambda a, b: (replace(a, z=b.z), replace(b, z=a.z)),
-    "Bbar + X, Bbar − X": lambda a, b: (
+    "Z' swapped": lambda a, b, _: (replace(a, z=b.z), replace(b, z=a.z)),
+    "Bbar + X, Bbar − X": lambda a, b, _: (
         bbs(a, bbar=a.bbs.bbar + a.tag),
         bbs(b, bbar=b.bbs.bbar - a.tag),
     ),
-    "Sbb + X, Sbb − X": lambda a, b: (
+    "Sbb + X, Sbb − X": lambda a, b, _: (
         replace(a, sbb=a.sbb + a.tag),
         replace(b, sbb=b.sbb - a.tag),
     ),
-    "Bbar + X, Sbb − X in one": lambda a, b: (
+    "Bbar + X, Sbb − X in one": lambda a, b, _: (
         replace(bbs(a, bbar=a.bbs.bbar + a.tag), sbb=a.sbb - a.tag),
         b,
     ),
-    "Bbar + X, Sbb of the other − X": lambda a, b: (
+    "Bbar + X, Sbb of the other − X": lambda a, b, _: (
         bbs(a, bbar=a.bbs.bbar + a.tag),
         replace(b, sbb=b.sbb - a.tag),
+    ),
+    "Z' + δP2, Sbb − δG_L in one": lambda a, b, s: (
+        replace(a, z=a.z + s.p2, sbb=a.sbb - s.list_base),
+        b,
+    ),
+    "Z' + δP2, Bbar − δG_L in one": lambda a, b, s: (
+        bbs(replace(a, z=a.z + s.p2), bbar=a.bbs.bbar - s.list_base),
+        b,
+    ),
+    "Z' + δP2, Sbb of the other − δG_L": lambda a, b, s: (
+        replace(a, z=a.z + s.p2),
+        replace(b, sbb=b.sbb - s.list_base),
     ),
 }
 
@@ -295,7 +308,7 @@ def unweighted(items: Sequence[Item]) -> bool:
 def test_errors_that_cancel_without_weights_do_not_with_them(stage: Stage, name: str) -> None:
     """The pairing check alone, as if the attacker had a proof for any points he likes."""
     one, two = stage.good[:2]
-    a, b = CANCELLING[name](one.shown, two.shown)
+    a, b = CANCELLING[name](one.shown, two.shown, stage.scene.scheme)
     items = [replace(one, shown=a), replace(two, shown=b)]
     assert unweighted(items)
     assert relations(one.setting, a) != (True, True, True)

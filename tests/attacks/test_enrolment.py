@@ -28,7 +28,7 @@ from guosuo.roles.enrolment import (
 )
 from guosuo.roles.issuer import OFFER_SECONDS
 from guosuo.roles.verdict import Verdict
-from guosuo.roles.wallet import HeldSlot, Wallet
+from guosuo.roles.wallet import HeldSlot, Refreshed, Wallet
 from tests.support.liars import Draft, refused
 from tests.support.world import World, fact
 
@@ -540,6 +540,44 @@ def test_a_node_cannot_give_a_slot_that_the_wallet_holds_already(world: World) -
     with refused(Reason.RECEIPT):
         wallet.conclude(Answer(grant=lie, refusal=None), world.view)
     assert (HOME, free) not in wallet.state.slots
+
+
+def test_an_update_keeps_the_slots_key(world: World) -> None:
+    """With another k_slot the renewals that the wallet holds already would be lost."""
+    wallet, person = world.wallet(), b"one"
+    held = world.enrol(wallet, HOME, person=person)
+    assert isinstance(held, HeldSlot)
+    visit = _visit(world, wallet, person=person, slot=held.slot)
+    issuer = world.regions[HOME].issuer
+    honest = _grant(visit)
+    other = replace(issuer.state.slots[held.slot], slot_key=world.entropy.octets(32))
+    lie = issuer._grant(other, issuer._signing_keys(world.now), world.now, world.entropy)
+    with refused(Reason.RECEIPT):
+        wallet.conclude(Answer(grant=lie, refusal=None), world.view)
+    assert wallet.state.slots[HOME, held.slot] == held
+    again = wallet.conclude(Answer(grant=honest, refusal=None), world.view)
+    assert isinstance(again, HeldSlot)
+    assert again.slot_key == held.slot_key
+
+
+def test_a_wallet_uses_no_epoch_with_rules_that_it_does_not_know(world: World) -> None:
+    """Neither its board nor a signature off the board: v_t might mean something else."""
+    old = world.holder(HOME)
+    world.turn()
+    visit = _visit(world)
+    grant = _grant(visit)
+    log = world.view.region(HOME)
+    known = log.latest()
+    assert known is not None
+    (_, slot), *_ = old.state.slots
+    log.epochs[known.id] = replace(known, entry=replace(known.entry, rules=2))
+    with refused(Reason.MESSAGE_VERSION):
+        old.refresh(HOME, slot, log.epochs[known.id], world.fetch)
+    with refused(Reason.MESSAGE_VERSION):
+        visit.wallet.conclude(Answer(grant=grant, refusal=None), world.view)
+    log.epochs[known.id] = known
+    assert old.refresh(HOME, slot, known, world.fetch) is Refreshed.RENEWED
+    assert visit.wallet.conclude(Answer(grant=grant, refusal=None), world.view)
 
 
 def test_an_answer_is_a_grant_or_a_refusal(world: World) -> None:

@@ -547,6 +547,9 @@ def other_frames(stage: Stage) -> Iterator[tuple[str, bytes]]:
 def test_no_other_encoding_and_no_other_frame_is_readable(stage: Stage, gate: Checkpoint) -> None:
     mutants = dict([*other_encodings(stage), *other_frames(stage)])
     assert stage.octets not in mutants.values()
+    for octets in mutants.values():
+        with pytest.raises(PeerError):
+            Frame.decode(octets)
     found = {name: judge(stage, gate, as_text(octets)) for name, octets in mutants.items()}
     assert len(found) > 140
     assert found == dict.fromkeys(mutants, CODE)

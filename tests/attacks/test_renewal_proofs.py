@@ -743,18 +743,62 @@ def test_a_proof_of_possession_is_of_this_key_under_this_name(draft: Draft) -> N
         check_possession(scheme, name, victim.public, victim.entry.possession)
 
 
-def test_a_key_stands_in_one_epoch_entry_only(world: World) -> None:
-    """Reused by the same region in a later epoch, or by another region that knows it."""
+def test_a_key_stands_in_one_entry_of_a_log_only(world: World) -> None:
     scheme = world.federation.scheme
-    for owner in (HOME, NEIGHBOUR):
-        used = world.regions[owner].issuer.state.keys
-        secret = used[max(used, key=lambda k: k.epoch)].secret
-        draft = Draft.next(world, HOME)
-        fresh = draft.key
-        draft.key = EpochKey(draft.key.id, secret, scheme.p2 * secret)
-        assert draft.build().judge() is Reason.EPOCH_KEY_REUSED
-        draft.key = fresh
-        assert draft.build().judge() is None
+    used = world.regions[HOME].issuer.state.keys
+    secret = used[max(used, key=lambda k: k.epoch)].secret
+    draft = Draft.next(world, HOME)
+    fresh = draft.key
+    draft.key = EpochKey(draft.key.id, secret, scheme.p2 * secret)
+    assert draft.build().judge() is Reason.EPOCH_KEY_REUSED
+    draft.key = fresh
+    assert draft.build().judge() is None
+
+
+def test_a_key_of_two_regions_is_listed_for_neither(world: World) -> None:
+    """Whoever knows x signs for both; which region a show is from would mean nothing."""
+    used = world.regions[NEIGHBOUR].issuer.state.keys
+    newest = used[max(used, key=lambda k: k.epoch)]
+    listed = {a.published.id for a in world.auditor.listable(newest.id.epoch)}
+    assert newest.id in listed
+    draft = Draft.next(world, HOME)
+    draft.key = EpochKey(draft.key.id, newest.secret, newest.public)
+    assert draft.build().judge() is None
+    view, auditor = fork(world)
+    entry = LogEntry(
+        region=HOME,
+        index=len(view.region(HOME).entries),
+        previous=view.region(HOME).last,
+        body=draft.entry().encode(),
+    )
+    view.append(HOME, sign(world.logs[HOME], world.federation.id, Kind.EPOCH, entry.encode()))
+    auditor.follow(HOME, world.fetch)
+    after = {a.published.id for a in auditor.listable(newest.id.epoch)}
+    assert after == listed - {newest.id}
+    assert draft.key.id not in {a.published.id for a in auditor.listable(draft.key.id.epoch)}
+
+
+def test_two_regions_that_share_a_key_are_judged_alike_by_all_readers(world: World) -> None:
+    """Both know x, so both proofs of possession hold; readers see the logs in any order."""
+    secret = world.entropy.scalar()
+    drafts = {}
+    for region in (HOME, NEIGHBOUR):
+        draft = Draft.next(world, region)
+        draft.key = EpochKey(draft.key.id, secret, world.federation.scheme.p2 * secret)
+        drafts[region] = draft.build().entry().encode()
+
+    def conforming(order: tuple[str, str]) -> set[KeyId]:
+        view, _ = fork(world)
+        for region in order:
+            log = view.region(region)
+            entry = LogEntry(
+                region=region, index=len(log.entries), previous=log.last, body=drafts[region]
+            )
+            octets = sign(world.logs[region], world.federation.id, Kind.EPOCH, entry.encode())
+            view.append(region, octets)
+        return {name for region in order for name in view.region(region).epochs}
+
+    assert conforming((HOME, NEIGHBOUR)) == conforming((NEIGHBOUR, HOME))
 
 
 def test_epochs_follow_each_other_and_revisions_count_up_to_two(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -47,6 +48,24 @@ def test_the_embedding_example_prints_what_the_readme_says(name: str, demo: Path
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, expected, "")
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_the_walkthrough_ends_with_accept(name: str, tmp_path: Path) -> None:
+    (_, walkthrough, *_) = blocks(name, "sh")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(  # noqa: S603 - our own example
+        ["/bin/sh", "-e", "-c", walkthrough],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path, "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "ACCEPT" in done.stdout
+    assert (tmp_path / "lan.backup").stat().st_mode & 0o777 == 0o600
 
 
 def test_both_readmes_have_the_same_shape() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from guosuo.errors import CallerError, Reason
+from guosuo.errors import CallerError, PeerError, Reason
+from guosuo.presentation.frame import Poster
 from guosuo.roles.verdict import Notice, Verdict
 from guosuo.roles.wallet import HeldSlot
 from tests.support.world import VACCINATED, World, fact
@@ -83,3 +84,13 @@ def test_newer_evidence_in_a_slot_is_not_a_spoiled_renewal() -> None:
     assert updated.slot == held.slot
     assert world.refresh(wallet) == ["renewed"]
     assert world.cross(wallet, "110000").verdict is Verdict.ACCEPT
+
+
+@pytest.mark.parametrize("code", ["../x", "a b", "", "x" * 13, ".hidden", "区", "a\n"])
+def test_region_codes_are_plain_words(code: str) -> None:
+    poster = Poster(region="440000", checkpoint="gate-1", policy="entry")
+    assert Poster.decode(poster.encode()) == poster
+    value = poster.to_value() | {"region": code}
+    with pytest.raises(PeerError) as refused:
+        Poster.from_value(value)
+    assert refused.value.reason is Reason.MESSAGE_VALUE

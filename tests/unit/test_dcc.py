@@ -305,7 +305,7 @@ def test_only_verify_makes_a_verified_certificate(cases: list[Case]) -> None:
     with pytest.raises(CallerError) as caught:
         dcc.VerifiedDcc(**fields, token=object())
     assert caught.value.reason is Reason.STATE
-    with pytest.raises(ValueError, match="token"):
+    with pytest.raises((ValueError, TypeError), match="token"):  # by version of Python
         dataclasses.replace(document, issued_at=0)  # type: ignore[call-arg]  # that is the point
 
 

@@ -137,17 +137,17 @@ def bench(
     *,
     engine: Annotated[
         list[str] | None,
-        typer.Option(help="Curve engine to measure; may be repeated. Default: the native ones."),
+        typer.Option(help="Curve engine to measure; may be repeated. Default: all installed."),
     ] = None,
-    every: Annotated[
-        bool, typer.Option("--all", help="All installed engines; py_ecc takes minutes.")
+    native: Annotated[
+        bool, typer.Option("--native", help="Leave py_ecc out, which alone takes minutes.")
     ] = False,
     repeat: Annotated[
         int | None,
         typer.Option(min=1, max=1000, help=f"Rounds of samples; {ROUNDS} by default, py_ecc 1."),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="One round with small sizes: a few seconds.")
+        bool, typer.Option("--quick", help="Native engines, one round, small sizes: seconds.")
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document instead of tables.")
@@ -156,7 +156,7 @@ def bench(
     """Measure every operation and the size of everything sent."""
     notes = Console(stderr=True, highlight=False)
     results = []
-    for chosen in _engines(engine or [], every=every):
+    for chosen in _engines(engine or [], every=not (native or quick)):
         scale, rounds = _plan(chosen, repeat, quick=quick)
         results.append(measure(chosen, scale, rounds, notes))
     if as_json:

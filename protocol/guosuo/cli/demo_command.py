@@ -55,7 +55,7 @@ def demo(
 def report_table(report: Report, moment: str) -> Table:
     """The scans of one half of the story."""
     table = Table(
-        title=f"What checkpoints said, {moment} the suspension (QR version; show, verify in ms)",
+        title=f"What checkpoints said, {moment} the suspension (times in ms)",
         title_justify="left",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from guosuo.wire.schema import Range, Size
+from guosuo.wire.schema import Match, Range, Size
 
-Region = Annotated[str, Size(2, 12)]
+NAME = Match("[0-9A-Za-z][0-9A-Za-z._-]*")
+"""Identifiers are plain words: they become parts of file names and of what people read."""
+
+Region = Annotated[str, Size(2, 12), NAME]
 """Administrative division code (GB/T 2260 for provinces: six digits)."""
 
-CheckpointId = Annotated[str, Size(1, 32)]
-PolicyId = Annotated[str, Size(1, 32)]
-Scope = Annotated[str, Size(1, 16)]
+CheckpointId = Annotated[str, Size(1, 32), NAME]
+PolicyId = Annotated[str, Size(1, 32), NAME]
+Scope = Annotated[str, Size(1, 16), NAME]
 
 Epoch = Annotated[int, Range(0, (1 << 32) - 1)]
 """t = floor((now − t_0)/E)."""

@@ -32,7 +32,6 @@ GENESIS = bytes(32)
 class Kind(StrEnum):
     """What a signed record is (closed list); part of what is signed (GS-REC-2)."""
 
-    CHARTER = "charter"
     EPOCH = "epoch"
     ORDER = "order"
     LIST_PART = "list-part"

@@ -93,12 +93,16 @@ class FederationView:
         """An empty view; feed it with `append`."""
         self.federation = federation
         self.regions = {region: RegionView(region) for region in federation.members}
-        self._keys: dict[bytes, KeyId] = {}
+        self._keys: dict[bytes, set[str]] = {}
 
     def region(self, region: str) -> RegionView:
         """One member's view; `PeerError(REGION_UNKNOWN)`."""
         self.federation.member(region)
         return self.regions[region]
+
+    def shared(self, published: PublishedEpoch) -> bool:
+        """True if another region published the same key: somebody knows both secrets."""
+        return len(self._keys[published.entry.public]) > 1
 
     def append(self, region: str, data: bytes) -> Kind:
         """Verify and take in the next entry of a region's log; its kind (GS-REC-3).
@@ -177,13 +181,15 @@ class FederationView:
         statement = root_statement(self.federation.id, key_id, entry.public)
         if not signature_holds(member.root_key, statement, entry.root_signature):
             raise PeerError(Reason.EPOCH_ENTRY)
-        # 4. No key stands in two epoch entries, of any region.
-        if entry.public in self._keys:
+        # 4. No key stands in two entries of one log. Of two logs neither entry is void,
+        # since which one comes first depends on the reader; neither is ever listed.
+        holders = self._keys.get(entry.public, set())
+        if view.region in holders:
             raise PeerError(Reason.EPOCH_KEY_REUSED)
         # 5. Somebody knows the secret of exactly this key under exactly this name.
         public = epoch_public(scheme, entry)
         check_possession(scheme, key_id, public, entry.possession)
-        self._keys[entry.public] = key_id
+        self._keys[entry.public] = holders | {view.region}
         view.epochs[key_id] = PublishedEpoch(
             key_id, entry, public, view.last, frozenset(view.suspended | view.retired)
         )

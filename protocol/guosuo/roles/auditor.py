@@ -26,6 +26,8 @@ class RegionAudit:
     waiting: dict[KeyId, Mapping[int, G1]] = field(default_factory=dict, repr=False)
     """Epochs of which a blob is missing so far, with the commitments before them."""
     commitments: Mapping[int, G1] = field(default_factory=dict, repr=False)
+    judged_before: int = 0
+    """Epochs below this number were judged and forgotten."""
 
 
 class Auditor:
@@ -45,6 +47,8 @@ class Auditor:
         state = self.regions[region]
         admitted = []
         for key_id, published in self.view.region(region).epochs.items():
+            if key_id.epoch < state.judged_before and key_id not in state.waiting:
+                continue
             if key_id in state.admitted or key_id in state.refused:
                 continue
             late = key_id in state.waiting
@@ -72,15 +76,23 @@ class Auditor:
     def listable(self, epoch: int) -> list[AuditedEpoch]:
         """Admitted keys for the list of an epoch: its own and those of the one before.
 
-        Only the highest revision of an epoch counts (GS-LIST-5).
+        Only the highest admitted revision of an epoch counts, and no key that two
+        regions published (GS-LIST-5).
         """
         found = []
-        for region, state in self.regions.items():
+        for state in self.regions.values():
             for number in (epoch - 1, epoch):
-                published = self.view.region(region).epoch(number)
-                if published is not None and published.id in state.admitted:
-                    found.append(state.admitted[published.id])
+                revisions = [key for key in state.admitted if key.epoch == number]
+                newest = max(revisions, key=lambda key: key.revision, default=None)
+                if newest is not None and not self.view.shared(state.admitted[newest].published):
+                    found.append(state.admitted[newest])
         return found
+
+    def forget(self, before: int) -> None:
+        """Drop what is known of epochs that can no longer be listed; they stay judged."""
+        for state in self.regions.values():
+            state.admitted = {k: a for k, a in state.admitted.items() if k.epoch >= before}
+            state.judged_before = max(state.judged_before, before)
 
     def _readable(self, published: PublishedEpoch, fetch: FetchBlob) -> bool:
         """Whether the allotment blob can be had."""

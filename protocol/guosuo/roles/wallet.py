@@ -199,6 +199,9 @@ class Wallet:
         old = self.state.slots.get((pending.region, grant.slot))
         if (pending.slot is None and old is not None) or pending.slot not in (None, grant.slot):
             raise PeerError(Reason.RECEIPT)
+        # An update keeps k_slot, or the renewals held already could not be opened any more.
+        if old is not None and old.slot_key != grant.slot_key:
+            raise PeerError(Reason.RECEIPT)
         held = HeldSlot(
             region=pending.region,
             slot=grant.slot,
@@ -221,6 +224,8 @@ class Wallet:
             published = view.region(held.region).epochs.get(key_id)
             if published is None:
                 raise PeerError(Reason.NOT_PUBLISHED)
+            if published.entry.rules != RULES_VERSION:
+                raise PeerError(Reason.MESSAGE_VERSION, "another evidence-rule version")
             signature = Signature.decode(self.federation.scheme.suite, signed.signature)
             held.renewals[key_id] = self._checked(held, published, signature)
         return held

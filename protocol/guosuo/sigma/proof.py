@@ -100,6 +100,8 @@ def check_with(engine: Engine, statement: Statement, proof: Proof, challenge: Ch
 
     Raises `PeerError(PROOF)`.
     """
+    if len(proof.responses) != len(statement.secrets):
+        raise PeerError(Reason.PROOF)
     responses = dict(zip(statement.secrets, proof.responses, strict=True))
     commitments = [
         combine(

@@ -11,6 +11,7 @@ wrong types and values out of bounds are refused (GS-WIRE-3).
 
 from __future__ import annotations
 
+import re
 import types
 import typing
 from collections.abc import Callable
@@ -40,6 +41,13 @@ class Range:
 
     least: int
     most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A regular expression that the whole of a text must match (ASCII classes)."""
+
+    pattern: str
 
 
 Bytes = typing.Annotated[bytes, Size(0, 1 << 16)]
@@ -126,9 +134,11 @@ def _field(hint: Any, where: str) -> tuple[Codec, bool]:
 
 def _codec(hint: Any, where: str) -> Codec:
     bounds: Size | Range | None = None
+    pattern: re.Pattern[str] | None = None
     if get_origin(hint) is typing.Annotated:
         base, *extra = get_args(hint)
         bounds = next((x for x in extra if isinstance(x, Size | Range)), None)
+        pattern = next((re.compile(x.pattern) for x in extra if isinstance(x, Match)), None)
         hint = base
     if hint is bool:
         return _checked(bool, lambda _: True)
@@ -142,6 +152,9 @@ def _codec(hint: Any, where: str) -> Codec:
     if not isinstance(bounds, Size):
         raise TypeError(f"{where}: needs a Size")
     size = bounds
+    if hint is str and pattern is not None:
+        fits = pattern.fullmatch
+        return _checked(str, lambda x: size.least <= len(x) <= size.most and bool(fits(x)))
     if hint in (bytes, str):
         return _checked(hint, lambda x: size.least <= len(x) <= size.most)
     if get_origin(hint) is tuple and get_args(hint)[1:] == (Ellipsis,):
