@@ -14,6 +14,7 @@ from guosuo.errors import CallerError, PeerError, Reason
 from guosuo.evidence.facts import EvidenceFact
 from guosuo.federation.records import Kind, sign
 from guosuo.roles.enrolment import (
+    RULES_VERSION,
     Answer,
     EnrolRequest,
     Grant,
@@ -570,7 +571,7 @@ def test_a_wallet_uses_no_epoch_with_rules_that_it_does_not_know(world: World) -
     known = log.latest()
     assert known is not None
     (_, slot), *_ = old.state.slots
-    log.epochs[known.id] = replace(known, entry=replace(known.entry, rules=2))
+    log.epochs[known.id] = replace(known, entry=replace(known.entry, rules=RULES_VERSION + 1))
     with refused(Reason.MESSAGE_VERSION):
         old.refresh(HOME, slot, log.epochs[known.id], world.fetch)
     with refused(Reason.MESSAGE_VERSION):

@@ -144,9 +144,17 @@ def _references(kind: EvidenceKind) -> Iterator[Dates]:
         case EvidenceKind.TEST:
             yield Dates(event=0)
         case EvidenceKind.VACCINATION:
-            for first in (_YEAR_2020, _YEAR_2096):
-                for day in range(_FOUR_YEARS):
-                    yield Dates(event=(first + day) * SECONDS_PER_DAY)
+            # Days with the same distances to all limits have the same timeline.
+            events = {
+                tuple(limit.instant(event) - event for limit in LIMITS[kind]): event
+                for first in (_YEAR_2020, _YEAR_2096)
+                for event in range(
+                    first * SECONDS_PER_DAY,
+                    (first + _FOUR_YEARS) * SECONDS_PER_DAY,
+                    SECONDS_PER_DAY,
+                )
+            }
+            yield from (Dates(event=event) for event in events.values())
         case EvidenceKind.RECOVERY:
             amounts = {limit.amount for limit in LIMITS[kind]}
             days = sorted({amount + step for amount in amounts for step in _STEPS})
