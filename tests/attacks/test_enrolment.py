@@ -27,9 +27,10 @@ from guosuo.roles.enrolment import (
     open_offer,
     open_refusal,
 )
+from guosuo.roles.holding import HeldSlot, Refreshed
 from guosuo.roles.issuer import OFFER_SECONDS
 from guosuo.roles.verdict import Verdict
-from guosuo.roles.wallet import HeldSlot, Refreshed, Wallet
+from guosuo.roles.wallet import Wallet
 from tests.support.liars import Draft, refused
 from tests.support.world import World, fact
 

@@ -22,9 +22,10 @@ from guosuo.presentation.proof import Holding, Presentation, present
 from guosuo.presentation.setting import Setting
 from guosuo.presentation.verify import verify
 from guosuo.roles.bundle import GateBundle
+from guosuo.roles.holding import HeldSlot
 from guosuo.roles.issuer import Issuer
 from guosuo.roles.verdict import Cause, Outcome, Verdict
-from guosuo.roles.wallet import HeldSlot, Wallet
+from guosuo.roles.wallet import Wallet
 from guosuo.scheme import KeyId, Scheme
 from tests.support.liars import lying_list, next_document, refused, saved
 from tests.support.world import TESTS_72_H, World, clause, fact

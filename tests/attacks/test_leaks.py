@@ -36,6 +36,7 @@ from guosuo.presentation.frame import Challenge, Frame
 from guosuo.presentation.proof import Presentation
 from guosuo.roles.checkpoint import CheckpointState
 from guosuo.roles.enrolment import Answer, EnrolRequest, RefusalCode
+from guosuo.roles.holding import HeldSlot
 from guosuo.roles.states import (
     decode_issuer,
     decode_wallet,
@@ -44,7 +45,7 @@ from guosuo.roles.states import (
     encode_issuer,
     encode_wallet,
 )
-from guosuo.roles.wallet import HeldSlot, Wallet
+from guosuo.roles.wallet import Wallet
 from tests.support import world as world_module
 from tests.support.world import EVERY_CONSENT, POLICY, World, fact
 

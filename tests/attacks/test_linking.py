@@ -32,7 +32,8 @@ from guosuo.presentation.proof import SECRETS, Holding, Presentation, present, s
 from guosuo.presentation.setting import Setting
 from guosuo.presentation.verify import verify
 from guosuo.roles.bundle import GateBundle
-from guosuo.roles.wallet import HeldSlot, Wallet
+from guosuo.roles.holding import HeldSlot
+from guosuo.roles.wallet import Wallet
 from guosuo.scheme import KeyId, Scheme
 from guosuo.sigma.proof import Statement, prove_with
 from guosuo.suite import Suite

@@ -15,8 +15,8 @@ from guosuo.policy.document import PolicyDocument
 from guosuo.policy.explain import changes
 from guosuo.presentation.frame import Frame
 from guosuo.roles.bundle import GateBundle
+from guosuo.roles.holding import HeldSlot
 from guosuo.roles.verdict import Verdict
-from guosuo.roles.wallet import HeldSlot
 from tests.support.countries import DAYS, clock, countries, evidence, matrix, policy
 from tests.support.world import EPOCH, EVERY_CONSENT, World
 

@@ -38,7 +38,7 @@ from guosuo.federation.entries import (
 )
 from guosuo.federation.records import Kind, LogEntry, digest, sign
 from guosuo.federation.view import PublishedEpoch
-from guosuo.roles.wallet import HeldSlot, Refreshed
+from guosuo.roles.holding import HeldSlot, Refreshed
 from guosuo.scheme import KeyId, Scheme
 from guosuo.sigma.proof import Proof, prove
 from guosuo.suite import Suite, Tag

@@ -21,8 +21,9 @@ from guosuo.policy.document import PolicyDocument
 from guosuo.policy.table import POINT_SIZE, PolicyPart, Table
 from guosuo.presentation.frame import Challenge, Poster
 from guosuo.roles.bundle import BundleBook, GateBundle, audit_bundle, default_min_regions
+from guosuo.roles.holding import Consent
 from guosuo.roles.verdict import Verdict
-from guosuo.roles.wallet import CLOCK_JUMP_SECONDS, Consent, Wallet
+from guosuo.roles.wallet import CLOCK_JUMP_SECONDS, Wallet
 from guosuo.scheme import KeyId
 from tests.support.liars import (
     append,

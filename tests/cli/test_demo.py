@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from guosuo.cli.demo import MARK, Demo, Report, prepare_folder
+from guosuo.cli.demo import MARK, Demo, prepare_folder
+from guosuo.cli.demo_report import Report
 from guosuo.cli.demo_story import CONTROL, SUSPENDED, TRAVELLERS
 from guosuo.curve.entropy import Entropy
 from guosuo.errors import CallerError, Reason

@@ -35,9 +35,10 @@ from guosuo.roles.bundle import GateBundle, audit_bundle
 from guosuo.roles.checkpoint import Checkpoint, CheckpointState
 from guosuo.roles.enrolment import RefusalCode
 from guosuo.roles.gate import GateAuthority, GateState
+from guosuo.roles.holding import Consent, HeldSlot
 from guosuo.roles.issuer import Issuer
 from guosuo.roles.verdict import Outcome
-from guosuo.roles.wallet import Consent, HeldSlot, Wallet
+from guosuo.roles.wallet import Wallet
 from guosuo.suite import Suite
 
 EPOCH = 4 * 3600

@@ -6,8 +6,8 @@ import pytest
 
 from guosuo.errors import CallerError, PeerError, Reason
 from guosuo.presentation.frame import Poster
+from guosuo.roles.holding import HeldSlot
 from guosuo.roles.verdict import Notice, Verdict
-from guosuo.roles.wallet import HeldSlot
 from tests.support.world import VACCINATED, World, fact
 
 

@@ -30,7 +30,8 @@ from guosuo.presentation.proof import Presentation, present
 from guosuo.presentation.setting import Mode
 from guosuo.presentation.verify import Item, verify_batch
 from guosuo.roles.enrolment import RefusalCode
-from guosuo.roles.wallet import HeldSlot, Wallet
+from guosuo.roles.holding import HeldSlot
+from guosuo.roles.wallet import Wallet
 from guosuo.scheme import KeyId
 
 _TIMES: Final = 4

@@ -44,9 +44,10 @@ from guosuo.roles.bundle import BundleBook, GateBundle, default_min_regions
 from guosuo.roles.checkpoint import Checkpoint, CheckpointState
 from guosuo.roles.enrolment import Answer, EnrolRequest, RefusalCode
 from guosuo.roles.gate import SCOPE, GateAuthority, GateState
+from guosuo.roles.holding import Consent, Refreshed
 from guosuo.roles.issuer import IssuedSlot, Issuer
 from guosuo.roles.verdict import Verdict
-from guosuo.roles.wallet import Consent, Refreshed, Wallet
+from guosuo.roles.wallet import Wallet
 from guosuo.scheme import KeyId
 from guosuo.suite import SHA256_SUITE, Suite
 

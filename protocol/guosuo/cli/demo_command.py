@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from guosuo.cli import places
-from guosuo.cli.demo import Demo, Report
+from guosuo.cli.demo import Demo
+from guosuo.cli.demo_report import Report
 from guosuo.cli.demo_story import SUSPENDED
 from guosuo.curve.entropy import Entropy
 from guosuo.curve.selection import get_engine

@@ -33,7 +33,7 @@ from guosuo.host.directory import FederationDirectory
 from guosuo.policy.words import describe
 from guosuo.presentation.frame import CHALLENGE_PREFIX, POSTER_PREFIX, Challenge, Frame, Poster
 from guosuo.roles.bundle import GateBundle, audit_bundle
-from guosuo.roles.wallet import Consent
+from guosuo.roles.holding import Consent
 
 EXAMPLE: Final = (
     "Example: guosuo wallet show lan.wallet --poster poster.png --out show.png --new-place"

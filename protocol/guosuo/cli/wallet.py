@@ -44,7 +44,8 @@ from guosuo.host.directory import FederationDirectory
 from guosuo.host.lock import exclusive
 from guosuo.host.wallet_file import WalletFile
 from guosuo.roles.enrolment import Answer, RefusalCode, open_offer
-from guosuo.roles.wallet import HeldSlot, Refreshed, Wallet
+from guosuo.roles.holding import HeldSlot, Refreshed
+from guosuo.roles.wallet import Wallet
 
 app = typer.Typer(
     help="A holder's wallet: enrol evidence, keep it fresh, show it, keep copies.",

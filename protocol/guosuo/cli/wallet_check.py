@@ -31,7 +31,7 @@ from guosuo.host.wallet_file import WalletFile
 from guosuo.policy.document import PolicyDocument
 from guosuo.policy.explain import explain
 from guosuo.roles.bundle import policy_version
-from guosuo.roles.wallet import HeldSlot
+from guosuo.roles.holding import HeldSlot
 
 EXAMPLE: Final = "Example: guosuo wallet check lan.wallet --federation fed --language zh"
 

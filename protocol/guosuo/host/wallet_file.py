@@ -23,8 +23,9 @@ from guosuo.curve.entropy import Entropy
 from guosuo.errors import CallerError, Reason
 from guosuo.federation.charter import Federation
 from guosuo.host import vault
+from guosuo.roles.holding import WalletState
 from guosuo.roles.states import StateKind, decode_wallet, encode_wallet
-from guosuo.roles.wallet import Wallet, WalletState
+from guosuo.roles.wallet import Wallet
 
 WALLET_KIND: Final = StateKind.WALLET.value
 BACKUP_KIND: Final = "wallet-backup"

@@ -8,8 +8,7 @@ a blank), and nothing is shown under a bundle that was not audited whole.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import replace
 
 from guosuo.bbs.signature import Signature
 from guosuo.credential.board import slot_signature
@@ -17,7 +16,6 @@ from guosuo.credential.ownership import Purpose, prove_enrolment, prove_ownershi
 from guosuo.credential.renewal import blind_scalar, check_renewal
 from guosuo.curve.entropy import Entropy
 from guosuo.curve.points import G1
-from guosuo.curve.scalar import Scalar
 from guosuo.errors import CallerError, PeerError, Reason
 from guosuo.evidence.facts import EvidenceFact
 from guosuo.evidence.value import value_at
@@ -41,84 +39,13 @@ from guosuo.roles.enrolment import (
     open_offer,
     open_refusal,
 )
+from guosuo.roles.holding import Consent, HeldSlot, Pending, Refreshed, Renewal, WalletState
 from guosuo.scheme import KeyId
 from guosuo.suite import Item
 
 SHOWS_PER_TICK = 3
 CLOCK_JUMP_SECONDS = 300
 _DAY = 86_400
-
-
-@dataclass(frozen=True, slots=True)
-class Renewal:
-    """A checked signature under one epoch key, and the evidence value it signs."""
-
-    signature: Signature = field(repr=False)
-    evidence: int = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class HeldSlot:
-    """One enrolled slot as the wallet keeps it."""
-
-    region: str
-    slot: int
-    blinding: Scalar = field(repr=False)
-    slot_key: bytes = field(repr=False)
-    fact: EvidenceFact = field(repr=False)
-    receipt: bytes = field(repr=False)
-    salt: bytes = field(repr=False)
-    renewals: dict[KeyId, Renewal] = field(default_factory=dict, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """An enrolment that was asked for and not answered yet."""
-
-    region: str
-    nonce: bytes
-    blinding: Scalar = field(repr=False)
-    fact: EvidenceFact = field(repr=False)
-    slot: int | None
-
-
-@dataclass(slots=True)
-class WalletState:
-    """Everything a wallet must remember (saved by `roles.states`)."""
-
-    link: Scalar = field(repr=False)
-    slots: dict[tuple[str, int], HeldSlot] = field(default_factory=dict)
-    pending: Pending | None = None
-    last_seen: int = 0
-    """The newest time the wallet acted at, Unix seconds."""
-    last_tick: int = 0
-    shows: dict[tuple[str, str, int], int] = field(default_factory=dict)
-    """Fresh shows per (gate region, checkpoint, tick)."""
-    places: set[tuple[str, str]] = field(default_factory=set)
-    """Checkpoints the holder said yes to."""
-    answered: dict[tuple[str, str, int], str] = field(default_factory=dict)
-    """The policy answered per (gate region, checkpoint, day)."""
-    moved: bool = False
-    """Handed over to a new phone: this copy shows nothing any more."""
-
-
-class Refreshed(StrEnum):
-    """What a refresh of one slot and epoch found."""
-
-    RENEWED = "renewed"
-    ABSENT = "absent"
-    """Not on the board: suspended, retired, or enrolled after it."""
-    SPOILED = "spoiled"
-    """On the board, but not the promised message: a case for a challenge."""
-
-
-@dataclass(frozen=True, slots=True)
-class Consent:
-    """What the holder said yes to for this one show."""
-
-    new_place: bool = False
-    standing_out: bool = False
-    clock_jump: bool = False
 
 
 class Wallet:

@@ -11,6 +11,7 @@ from guosuo.evidence.facts import EvidenceFact
 from guosuo.federation.charter import Federation
 from guosuo.federation.ids import CheckpointId, Epoch, Instant, PolicyId, Region, Revision, Slot
 from guosuo.roles.enrolment import Fact, Nonce, Salt
+from guosuo.roles.holding import HeldSlot, Pending, Renewal, WalletState
 from guosuo.roles.states.frame import (
     ENTRIES,
     MAX_STATE,
@@ -23,7 +24,6 @@ from guosuo.roles.states.frame import (
     unwrap,
     wrap,
 )
-from guosuo.roles.wallet import HeldSlot, Pending, Renewal, WalletState
 from guosuo.scheme import KeyId
 from guosuo.wire.schema import U64, Message, Range, ScalarBytes, Size, message
 
