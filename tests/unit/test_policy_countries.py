@@ -90,11 +90,11 @@ def test_compiling_takes_seconds_and_gives_the_same_again(vectors: Path) -> None
         document = policy(vectors, day, country)
         try:
             compile_document.cache_clear()
-            started = time.perf_counter()
+            started = time.process_time()
             values = compile_document(document, LIFE).values
         except PeerError:  # countries that accept everything: too many values
             continue
-        assert time.perf_counter() - started < 10
+        assert time.process_time() - started < 10
         sizes[day, country] = len(values) * POINT_SIZE
         again = PolicyDocument.decode(document.encode())
         compile_document.cache_clear()
