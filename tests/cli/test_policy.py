@@ -31,6 +31,18 @@ def test_lint_and_compile() -> None:
 
 
 @pytest.mark.usefixtures("elsewhere")
+def test_the_short_form_that_bundle_takes_is_linted_too() -> None:
+    done("examples", "try")
+    remarks = done("policy", "lint", "try/policy.json")["remarks"]
+    assert "error" not in {remark["level"] for remark in remarks}
+    assert done("policy", "compile", "try/policy.json")["values"] > 0
+    short = json.loads(Path("try/policy.json").read_bytes())
+    short["valid_days"] = 0
+    Path("bad.json").write_text(json.dumps(short))
+    assert guosuo("policy", "lint", "bad.json").code == 2
+
+
+@pytest.mark.usefixtures("elsewhere")
 def test_a_rule_that_cannot_be_proven_is_named() -> None:
     policy = json.loads(CODE_48.read_bytes())
     policy["rules"][0]["Logic"] = {"===": [{"var": "external.issuerCountryCode"}, "CN"]}

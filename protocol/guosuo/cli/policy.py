@@ -17,6 +17,7 @@ import typer
 
 from guosuo.certlogic.evaluate import Result
 from guosuo.certlogic.json_text import load_json
+from guosuo.cli import policy_file
 from guosuo.cli.common import Desk, JsonOption, NowOption, read_code, read_file, time_text
 from guosuo.errors import CallerError, PeerError, Reason
 from guosuo.evidence import dcc
@@ -289,6 +290,9 @@ def _life(epoch_hours: int) -> int:
 def _read_policy(desk: Desk, path: Path, value_sets: Path | None) -> PolicyDocument:
     data = read_file(path)
     value = load_json(data)
+    if isinstance(value, dict) and "valid_days" in value:
+        # The short form that `region bundle --policy` takes; it names no region.
+        return policy_file.read_policy(data, region="draft", version=1, now=desk.now)
     if not isinstance(value, dict) or "country" not in value:
         return from_json(data)
     country, rules = read_country(value)
