@@ -147,3 +147,55 @@ def test_a_whole_document_is_published() -> None:
     said = guosuo(*publish[:3], "440000", *publish[4:], "--now", ENROL)
     assert said.code == 2
     assert "another region" in said.err
+
+
+MATRIX = {
+    "clock": "2022-02-05T12:00:00Z",
+    "valueSets": {},
+    "results": {"CN": ["reject"]},
+    "payloads": [{"payload": {}}],
+}
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"clock": 1},
+        {"valueSets": 3},
+        {"valueSets": {"a": [1]}},
+        {"results": []},
+        {"results": {"CN": []}},
+        {"results": {"CN": 7}},
+        {"results": {"CN": [{"reject": 3}]}},
+        {"results": {"CN": [{"reject": [3]}]}},
+        {"payloads": [{}]},
+        {"payloads": 1},
+    ],
+)
+def test_a_damaged_matrix_is_refused_in_one_line(change: dict[str, object]) -> None:
+    rules = json.loads(CODE_48.read_bytes())["rules"]
+    Path("rules.json").write_text(json.dumps({"country": "CN", "rules": rules}))
+    sound = MATRIX | {"results": {"CN": [{"reject": ["GR-CN-0001"]}]}}
+    Path("matrix.json").write_text(json.dumps(sound))
+    assert guosuo("policy", "test", "rules.json", "matrix.json").code in (0, 1)
+    Path("matrix.json").write_text(json.dumps(sound | change))
+    assert guosuo("policy", "test", "rules.json", "matrix.json").code in (2, 3)
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize("gone", ["payload", "external", "expected", "tests", "rule", "sets"])
+def test_damaged_cases_of_a_country_are_refused_in_one_line(gone: str, vectors: Path) -> None:
+    folder = vectors / "dcc" / "business-rules"
+    country = json.loads((folder / "AT.json").read_bytes())
+    entry = country["rules"][0]
+    country["rules"] = [entry]
+    Path("value-sets.json").write_bytes((folder / "value-sets.json").read_bytes())
+    Path("AT.json").write_text(json.dumps(country))
+    assert guosuo("policy", "test", "AT.json", "AT.json").code == 0
+    if gone == "sets":
+        entry["tests"][0]["external"]["valueSets"] = "nowhere"
+    else:
+        del (entry if gone in entry else entry["tests"][0])[gone]
+    Path("AT.json").write_text(json.dumps(country))
+    assert guosuo("policy", "test", "AT.json", "AT.json").code == 3

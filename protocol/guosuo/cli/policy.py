@@ -24,7 +24,14 @@ from guosuo.evidence import dcc
 from guosuo.evidence.facts import EvidenceFact, fact_from_entry
 from guosuo.evidence.payload import read_payload
 from guosuo.federation.clock import KEY_EPOCHS
-from guosuo.policy.cases import Agreement, fact_of, judge_matrix, judge_own_cases, read_country
+from guosuo.policy.cases import (
+    Agreement,
+    fact_of,
+    judge_matrix,
+    judge_own_cases,
+    read_country,
+    read_sets,
+)
 from guosuo.policy.compiler import PolicyError, compile_document
 from guosuo.policy.document import PolicyDocument
 from guosuo.policy.explain import explain as explain_fact
@@ -246,8 +253,7 @@ def _agreements(rules: Path, cases: Path) -> list[Agreement]:
         if isinstance(value, dict) and "results" in value:
             found.extend(judge_matrix(countries, value))
         elif isinstance(value, dict) and value.get("country") in countries:
-            sets: Any = load_json(read_file(path.with_name(_VALUE_SETS)))
-            found.append(judge_own_cases(value, sets))
+            found.append(judge_own_cases(value, load_json(read_file(path.with_name(_VALUE_SETS)))))
     return found
 
 
@@ -299,9 +305,10 @@ def _read_policy(desk: Desk, path: Path, value_sets: Path | None) -> PolicyDocum
     sets: Any = {} if value_sets is None else load_json(read_file(value_sets))
     if not isinstance(sets, dict):
         raise PeerError(Reason.POLICY, "value sets are lists of codes by their names")
+    sets = read_sets(sets.get("valueSets", sets))
     return import_rules(
         rules,
-        sets.get("valueSets", sets),
+        sets,
         region=country,
         policy="entry",
         version=1,

@@ -88,14 +88,25 @@ def read_country(value: object) -> tuple[str, list[Any]]:
     return str(value.get("country", value.get("region", ""))), rules
 
 
+def read_sets(value: object) -> dict[str, list[str]]:
+    """Value sets: lists of codes by name."""
+    sets = {name: _listing(codes) for name, codes in _mapping(value).items()}
+    if not all(isinstance(code, str) for codes in sets.values() for code in codes):
+        raise PeerError(Reason.RULE_SYNTAX, "value sets are lists of codes by their names")
+    return sets
+
+
 def judge_matrix(rules: Rules, matrix: object) -> Iterator[Agreement]:
     """A matrix held against the rules of the countries that both name."""
-    try:
-        clock = _clock(matrix["clock"])  # type: ignore[index]
-        sets, given = matrix["valueSets"], matrix["results"]  # type: ignore[index]
-        payloads = [entry["payload"] for entry in matrix["payloads"]]  # type: ignore[index]
-    except (KeyError, TypeError, ValueError):
-        raise PeerError(Reason.RULE_SYNTAX, "not an acceptance matrix") from None
+    whole = _mapping(matrix)
+    clock, sets = _clock(_member(whole, "clock")), read_sets(_member(whole, "valueSets"))
+    given = {
+        country: [_expected(result) for result in _listing(results)]
+        for country, results in _mapping(_member(whole, "results")).items()
+    }
+    payloads = [_member(_mapping(e), "payload") for e in _listing(_member(whole, "payloads"))]
+    if any(len(results) != len(payloads) for results in given.values()):
+        raise PeerError(Reason.RULE_SYNTAX, "not one result for each payload of the matrix")
     facts = [fact_of(payload) for payload in payloads]
     for country in sorted(rules.keys() & given.keys()):
         document = import_rules(
@@ -109,7 +120,7 @@ def judge_matrix(rules: Rules, matrix: object) -> Iterator[Agreement]:
         )
         found = Agreement(country, faults=find_faults(document))
         for number, (payload, fact) in enumerate(zip(payloads, facts, strict=True)):
-            expected = _expected(given[country][number])
+            expected = given[country][number]
             clear = _judged(document, payload, clock)
             table = None
             if fact is not None and not found.faults:
@@ -118,26 +129,35 @@ def judge_matrix(rules: Rules, matrix: object) -> Iterator[Agreement]:
         yield found
 
 
-def judge_own_cases(value: object, value_sets: Mapping[str, Mapping[str, list[str]]]) -> Agreement:
-    """A country's rules held against the test cases that it published beside each."""
+def judge_own_cases(value: object, value_sets: object) -> Agreement:
+    """A country's rules held against the test cases that it published beside each.
+
+    `value_sets`: the sets that cases name, by that name.
+    """
     country, _ = read_country(value)
     found = Agreement(country)
-    for entry in value["rules"]:  # type: ignore[index]  # read_country looked
-        rule = {**entry["rule"], **_ALWAYS}
+    named = {name: read_sets(sets) for name, sets in _mapping(value_sets).items()}
+    for entry in map(_mapping, _listing(_member(_mapping(value), "rules"))):
+        rule = {**_mapping(_member(entry, "rule")), **_ALWAYS}
         logic = read_rule(rule).logic
-        for case in entry["tests"]:
-            outside = case["external"]
-            sets = value_sets[outside["valueSets"]]
+        for case in map(_mapping, _listing(_member(entry, "tests"))):
+            payload = _member(case, "payload")
+            outside = _mapping(_member(case, "external"))
+            sets = named.get(str(_member(outside, "valueSets")))
+            if sets is None:
+                raise PeerError(Reason.RULE_SYNTAX, "a case names value sets that are not there")
             clock = _clock(outside.get("validationClock", "2021-09-01T00:00:00Z"))
             external = Surroundings(clock=clock, value_sets=sets).external()
             if "validationClock" not in outside:
                 external.pop("validationClock")
-            result = decide(logic, {"payload": case["payload"], "external": external}).result
-            expected = Result.SATISFIED if case["expected"] else Result.NOT_SATISFIED
+            result = decide(logic, {"payload": payload, "external": external}).result
+            expected = (
+                Result.SATISFIED if _member(case, "expected") is True else Result.NOT_SATISFIED
+            )
             found.count(
                 f"{entry['rule']['Identifier']}: {case.get('name', case.get('file', ''))}",
                 clear=result is expected,
-                table=_single(rule, sets, case["payload"], clock, expected),
+                table=_single(rule, sets, payload, clock, expected),
             )
     return found
 
@@ -221,6 +241,8 @@ def _expected(result: object) -> str:
         return "accept"
     if isinstance(result, dict) and len(result) == 1:
         ((word, identifiers),) = result.items()
+        if not all(isinstance(identifier, str) for identifier in _listing(identifiers)):
+            raise PeerError(Reason.RULE_SYNTAX, "not a result of an acceptance matrix")
         return f"{word} {' '.join(identifiers)}"
     raise PeerError(Reason.RULE_SYNTAX, "not a result of an acceptance matrix")
 
@@ -229,3 +251,21 @@ def _clock(text: object) -> int:
     if not isinstance(text, str):
         raise CallerError(Reason.ARGUMENT, "a clock is written as 2022-01-18T12:00:00Z")
     return read_moment(text).milliseconds // 1000
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise PeerError(Reason.RULE_SYNTAX, "not an object where rules and cases have one")
+    return value
+
+
+def _listing(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise PeerError(Reason.RULE_SYNTAX, "not a list where rules and cases have one")
+    return value
+
+
+def _member(value: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - any JSON value
+    if name not in value:
+        raise PeerError(Reason.RULE_SYNTAX, "a member of the cases is missing")
+    return value[name]
