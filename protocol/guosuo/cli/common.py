@@ -79,6 +79,10 @@ FederationOption = Annotated[
         metavar="DIR",
     ),
 ]
+DccOption = Annotated[
+    str | None,
+    typer.Option(metavar="PICTURE", help="The certificate's QR code: a picture, its text, or - ."),
+]
 AnchorsOption = Annotated[
     Path | None,
     typer.Option(

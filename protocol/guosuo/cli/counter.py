@@ -24,6 +24,7 @@ import typer
 from guosuo.cli.common import (
     AllowTestOption,
     AnchorsOption,
+    DccOption,
     Desk,
     EngineOption,
     JsonOption,
@@ -90,12 +91,7 @@ def issue(
         Path | None,
         typer.Option(metavar="PATH", help="The wallet's request; without it an offer is made."),
     ] = None,
-    dcc: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PICTURE", help="The certificate's QR code: a picture, its text, or - ."
-        ),
-    ] = None,
+    dcc: DccOption = None,
     person: PersonOption = None,
     anchors: AnchorsOption = None,
     allow_test_anchors: AllowTestOption = False,

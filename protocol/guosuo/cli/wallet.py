@@ -15,6 +15,7 @@ from guosuo.cli import copies, showing
 from guosuo.cli.common import (
     AllowTestOption,
     AnchorsOption,
+    DccOption,
     Desk,
     EngineOption,
     FederationOption,
@@ -96,12 +97,7 @@ def enrol(
         Path | None,
         typer.Option(metavar="PATH", help="The region's offer; --out gets the request."),
     ] = None,
-    dcc: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PICTURE", help="The certificate's QR code: a picture, its text, or - ."
-        ),
-    ] = None,
+    dcc: DccOption = None,
     anchors: AnchorsOption = None,
     allow_test_anchors: AllowTestOption = False,
     replace: Annotated[
