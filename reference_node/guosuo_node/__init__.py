@@ -1,0 +1,1 @@
+"""The reference node: what a region runs (`guosuo node`)."""
