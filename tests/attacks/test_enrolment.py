@@ -280,7 +280,7 @@ def test_a_new_phone_retires_all_old_slots_first(world: World) -> None:
         assert isinstance(world.enrol(old, HOME, person=person), HeldSlot)
     slots = {slot for _, slot in old.state.slots}
     issuer = world.regions[HOME].issuer
-    world.publish(HOME, issuer.new_phone(person, world.entropy))
+    world.new_phone(HOME, person)
     assert issuer.state.retired == slots
     assert world.view.region(HOME).retired == slots
     fresh = world.enrol(new, HOME, person=person)
@@ -302,7 +302,7 @@ def test_a_new_phone_retires_all_old_slots_first(world: World) -> None:
 def test_a_new_phone_of_somebody_unknown_changes_nothing(world: World) -> None:
     world.holder(HOME)
     issuer = world.regions[HOME].issuer
-    assert issuer.new_phone(b"nobody", world.entropy) == ()
+    assert issuer.new_phone(b"nobody") == frozenset()
     assert issuer.state.retired == set()
 
 

@@ -81,9 +81,7 @@ def _view(world: World) -> FederationView:
 def _order(world: World, *, index: int | None = None, **change: object) -> LogEntry:
     """The body and chaining of a conforming next entry at home, with changes."""
     log = world.view.region(HOME)
-    body = OrderEntry(
-        action=Action.SUSPEND, slots=(7,), reason=OrderReason.HOLDER, commitment=digest(b"file")
-    ).encode()
+    body = world.signed(HOME, Action.SUSPEND, [7], OrderReason.HOLDER).encode()
     honest = LogEntry(
         region=HOME,
         index=len(log.entries) if index is None else index,
@@ -91,6 +89,12 @@ def _order(world: World, *, index: int | None = None, **change: object) -> LogEn
         body=body,
     )
     return replace(honest, **change)  # type: ignore[arg-type]  # fields of several types
+
+
+def resigned(world: World, order: OrderEntry) -> OrderEntry:
+    """A changed order with a true signature of the home region's organisation."""
+    statement = order.statement(world.federation.id, HOME)
+    return replace(order, signature=world.offices[HOME].sign(statement).signature)
 
 
 def _signed(world: World, entry: LogEntry, kind: Kind = Kind.ORDER, key: str = HOME) -> bytes:
@@ -309,10 +313,8 @@ def test_a_void_entry_changes_nothing_and_stops_nothing(world: World, kind: Kind
 
 def test_an_order_that_names_a_slot_twice_is_void() -> None:
     world = World((OTHER, HOME))
-    good = OrderEntry(
-        action=Action.SUSPEND, slots=(3, 4), reason=OrderReason.HOLDER, commitment=digest(b"")
-    )
-    append(world, HOME, Kind.ORDER, replace(good, slots=(3, 3)).encode())
+    good = world.signed(HOME, Action.SUSPEND, [3, 4])
+    append(world, HOME, Kind.ORDER, resigned(world, replace(good, slots=(3, 3))).encode())
     assert void(world, HOME) == (len(world.view.region(HOME).entries) - 1, Reason.ORDER)
     append(world, HOME, Kind.ORDER, good.encode())
     assert void(world, HOME) is None
@@ -323,10 +325,7 @@ def test_a_retired_slot_is_not_restored() -> None:
     world = World((OTHER, HOME))
 
     def order(action: Action) -> frozenset[int]:
-        entry = OrderEntry(
-            action=action, slots=(3,), reason=OrderReason.HOLDER, commitment=digest(b"")
-        )
-        append(world, HOME, Kind.ORDER, entry.encode())
+        append(world, HOME, Kind.ORDER, world.signed(HOME, action, [3]).encode())
         log = world.view.region(HOME)
         return frozenset(log.suspended | log.retired)
 
@@ -353,7 +352,10 @@ def test_one_region_does_not_stop_another(world: World) -> None:
         view.append(HOME, b"garbage")
     other = view.region(OTHER)
     entry = LogEntry(
-        region=OTHER, index=len(other.entries), previous=other.last, body=_order(world).body
+        region=OTHER,
+        index=len(other.entries),
+        previous=other.last,
+        body=world.signed(OTHER, Action.SUSPEND, [7]).encode(),
     )
     assert view.append(OTHER, _signed(world, entry, key=OTHER)) is Kind.ORDER
     assert other.void == []

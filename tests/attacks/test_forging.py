@@ -606,15 +606,12 @@ def test_a_suspended_holder_gets_nothing_new_from_his_region() -> None:
     assert world.enrol(wallet, HOME, newer, person=person, slot=held.slot) == "not-that-slot"
     assert world.enrol(wallet, HOME, newer, person=person) == "no-slot-left"
     # The lost-phone flow retires the slot; the order stays with the person.
-    issuer = world.regions[HOME].issuer
-    world.publish(HOME, issuer.new_phone(person, world.entropy))
+    world.new_phone(HOME, person)
     second = world.wallet()
     assert world.enrol(second, HOME, newer, person=person) == "no-slot-left"
     # Somebody else is not affected, and after the order is lifted he enrols again.
     assert isinstance(world.enrol(world.wallet(), HOME, newer, person=b"other"), HeldSlot)
-    world.publish(
-        HOME, issuer.order(Action.RESTORE, [held.slot], OrderReason.ORDER_LAPSED, b"file")
-    )
+    world.order(HOME, Action.RESTORE, [held.slot], OrderReason.ORDER_LAPSED)
     again = world.enrol(second, HOME, newer, person=person)
     assert isinstance(again, HeldSlot)
     assert again.slot != held.slot

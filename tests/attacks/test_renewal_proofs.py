@@ -28,7 +28,6 @@ from guosuo.federation.entries import (
     Action,
     Board,
     BucketRef,
-    OrderReason,
     decode_allotment,
     decode_status_list,
     encode_allotment,
@@ -943,18 +942,20 @@ def test_an_order_that_cannot_be_published_changes_nothing() -> None:
     invented = {n: replace(template, slot=n) for n in range(100, 1125)}
     issuer.state.slots |= invented
     with refused(Reason.ARGUMENT, CallerError):
-        issuer.order(Action.SUSPEND, invented, OrderReason.INFECTION, b"file")
+        issuer.order(world.signed(HOME, Action.SUSPEND, invented))
     assert issuer.state.suspended == set()
-    assert len(issuer.order(Action.SUSPEND, list(invented)[:1024], OrderReason.HOLDER, b"")) == 1
+    assert len(issuer.order(world.signed(HOME, Action.SUSPEND, list(invented)[:1024]))) == 1
     assert len(issuer.state.suspended) == 1024
 
 
 def test_an_order_names_slots_of_this_region(world: World) -> None:
     issuer = world.regions[HOME].issuer
     free = next(s for s in range(16) if s not in issuer.state.slots)
-    for slots in ([], [free], [1 << 30]):
+    for slots in ([free], [1 << 30]):
         with refused(Reason.ORDER, CallerError):
-            issuer.order(Action.SUSPEND, slots, OrderReason.INFECTION, b"file")
+            issuer.order(world.signed(HOME, Action.SUSPEND, slots))
+    with refused(Reason.ARGUMENT, CallerError):
+        issuer.order(world.signed(HOME, Action.SUSPEND, []))
 
 
 def test_allotments_decode_to_what_was_encoded(world: World) -> None:

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 import pytest
 
 from guosuo.errors import CallerError, PeerError, Reason
-from guosuo.federation.entries import Action, OrderReason
 from guosuo.federation.trust_list import MAX_REVISION
 from guosuo.policy.simple import simple_policy
 from guosuo.presentation.frame import Challenge, Frame
@@ -768,15 +767,7 @@ def test_the_verdict_is_one_and_the_same() -> None:
     red, wrong = world.holder("440000"), world.holder("440000", vaccinated(world.now))
     old = world.bundle(GATE)
     kept = next(red._holdings(old))
-    world.publish(
-        "440000",
-        world.regions["440000"].issuer.order(
-            Action.SUSPEND,
-            [slot for _, slot in red.state.slots],
-            OrderReason.INFECTION,
-            b"salted file",
-        ),
-    )
+    world.suspend("440000", red)
     for _ in range(2):
         world.turn()
         world.refresh(wrong)

@@ -78,7 +78,7 @@ def live() -> Life:
     retired = world.holder(HOME)
     home = world.regions[HOME]
     ((_, gone),) = retired.state.slots
-    world.publish(HOME, home.issuer.order(Action.RETIRE, [gone], OrderReason.HOLDER, b""))
+    world.order(HOME, Action.RETIRE, [gone], OrderReason.HOLDER)
     home.issuer.offer(world.now, world.entropy)
     offer = home.issuer.offer(world.now, world.entropy)
     wallet.request(HOME, offer, fact(event_time=-5), world.now, world.entropy)

@@ -7,6 +7,7 @@ regions: it carries out effects, feeds views and hands blobs out.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import nacl.signing
@@ -16,6 +17,8 @@ from guosuo.errors import PeerError, Reason
 from guosuo.evidence.facts import EvidenceFact, EvidenceKind
 from guosuo.evidence.registry import NAAT
 from guosuo.federation.charter import (
+    HOLD_EPOCHS,
+    LATE_EPOCHS,
     Charter,
     Environment,
     Federation,
@@ -25,7 +28,7 @@ from guosuo.federation.charter import (
     open_charter,
     sign_charter,
 )
-from guosuo.federation.entries import Action, CheckpointInfo, OrderReason
+from guosuo.federation.entries import Action, CheckpointInfo, OrderEntry, OrderReason
 from guosuo.federation.records import Append, Effects, Kind, LogWriter, PutBlob, digest
 from guosuo.federation.trust_list import Absence
 from guosuo.federation.view import FederationView
@@ -37,6 +40,7 @@ from guosuo.roles.enrolment import RefusalCode
 from guosuo.roles.gate import GateAuthority, GateState
 from guosuo.roles.holding import Consent, HeldSlot
 from guosuo.roles.issuer import Issuer
+from guosuo.roles.officer import Officer, health_administration, organisation_of
 from guosuo.roles.verdict import Outcome
 from guosuo.roles.wallet import Wallet
 from guosuo.suite import Suite
@@ -135,6 +139,7 @@ class World:
         self.entropy = seeded(seed)
         self.blobs: dict[bytes, bytes] = {}
         self.roots = {r: nacl.signing.SigningKey(self.entropy.octets(32)) for r in regions}
+        self.offices = {r: nacl.signing.SigningKey(self.entropy.octets(32)) for r in regions}
         self.logs = {r: nacl.signing.SigningKey(self.entropy.octets(32)) for r in regions}
         charter = Charter(
             version=1,
@@ -149,6 +154,14 @@ class World:
                 )
                 for r in sorted(regions)
             ),
+            organisations=tuple(
+                health_administration(
+                    r,
+                    (Name(language="en", text=f"Health {r}"),),
+                    bytes(self.offices[r].verify_key),
+                )
+                for r in sorted(regions)
+            ),
             parameters=Parameters(
                 epoch_zero=ZERO,
                 epoch_seconds=EPOCH,
@@ -157,6 +170,8 @@ class World:
                 min_crowd=min_crowd,
                 slots_per_person=4,
                 bucket_slots=bucket_slots,
+                late_epochs=LATE_EPOCHS,
+                hold_epochs=HOLD_EPOCHS,
             ),
         )
         self.suite = suite or Suite.sha256()
@@ -284,12 +299,37 @@ class World:
     def suspend(self, name: str, wallet: Wallet) -> None:
         """An order against all slots of a wallet in one region."""
         slots = [slot for region, slot in wallet.state.slots if region == name]
+        self.order(name, Action.SUSPEND, slots)
+
+    def order(
+        self,
+        name: str,
+        action: Action,
+        slots: Iterable[int],
+        reason: OrderReason = OrderReason.INFECTION,
+    ) -> None:
+        """An order of the region's organisation, logged."""
         self.publish(
-            name,
-            self.regions[name].issuer.order(
-                Action.SUSPEND, slots, OrderReason.INFECTION, b"salted file"
-            ),
+            name, self.regions[name].issuer.order(self.signed(name, action, slots, reason))
         )
+
+    def signed(
+        self,
+        name: str,
+        action: Action,
+        slots: Iterable[int],
+        reason: OrderReason = OrderReason.INFECTION,
+    ) -> OrderEntry:
+        """An order of the region's organisation, not logged."""
+        officer = Officer(self.federation, organisation_of(name), self.offices[name])
+        return officer.order(action, slots, reason, self.entropy.octets(32), now=self.now)
+
+    def new_phone(self, name: str, person: bytes) -> frozenset[int]:
+        """Forget the wallet of a person and retire all slots."""
+        slots = self.regions[name].issuer.new_phone(person)
+        if slots:
+            self.order(name, Action.RETIRE, slots, OrderReason.HOLDER)
+        return slots
 
     # --- crossings --------------------------------------------------------------------
 

@@ -328,6 +328,9 @@ def _sent_by_home(stage: Stage) -> Iterator[Sent]:
         slots=(stage.slot,),
         reason=OrderReason.INFECTION,
         commitment=ref.data,
+        log_by=EPOCH,
+        organisation="health-440000",
+        signature=bytes(64),
     )
     first = stage.view.region(HOME).epochs[KeyId(HOME, EPOCH, 0)].entry
     signed = replace(stage.writers[HOME]).append(Kind.ORDER, order.encode())

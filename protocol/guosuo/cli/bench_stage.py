@@ -22,6 +22,8 @@ from guosuo.evidence.facts import EvidenceFact, EvidenceKind
 from guosuo.evidence.registry import NAAT
 from guosuo.evidence.value import value_at
 from guosuo.federation.charter import (
+    HOLD_EPOCHS,
+    LATE_EPOCHS,
     Charter,
     Environment,
     Member,
@@ -342,6 +344,8 @@ def _charter(
             min_crowd=0,
             slots_per_person=4,
             bucket_slots=scale.slots,
+            late_epochs=LATE_EPOCHS,
+            hold_epochs=HOLD_EPOCHS,
         ),
     )
 

@@ -45,6 +45,8 @@ from guosuo.evidence.facts import fact_from_dcc
 from guosuo.evidence.person import Identified
 from guosuo.evidence.trust import TrustAnchor, TrustAnchors
 from guosuo.federation.charter import (
+    HOLD_EPOCHS,
+    LATE_EPOCHS,
     Charter,
     Environment,
     Member,
@@ -70,6 +72,7 @@ from guosuo.roles.enrolment import RefusalCode
 from guosuo.roles.gate import GateAuthority, GateState
 from guosuo.roles.holding import Consent
 from guosuo.roles.issuer import Issuer
+from guosuo.roles.officer import Officer, health_administration, organisation_of
 from guosuo.roles.verdict import Outcome, Verdict
 from guosuo.roles.wallet import Wallet
 from guosuo.suite import Suite
@@ -124,6 +127,7 @@ class Demo:
         self._say("Four regions found a federation")
         roots = {r: nacl.signing.SigningKey(self.entropy.octets(32)) for r in REGIONS}
         logs = {r: nacl.signing.SigningKey(self.entropy.octets(32)) for r in REGIONS}
+        officers = {r: nacl.signing.SigningKey(self.entropy.octets(32)) for r in REGIONS}
         charter = Charter(
             version=1,
             suite=self.suite.name,
@@ -137,6 +141,10 @@ class Demo:
                 )
                 for r in sorted(REGIONS)
             ),
+            organisations=tuple(
+                health_administration(r, places.names(r), bytes(officers[r].verify_key))
+                for r in sorted(REGIONS)
+            ),
             parameters=Parameters(
                 epoch_zero=EPOCH_ZERO,
                 epoch_seconds=EPOCH_SECONDS,
@@ -145,6 +153,8 @@ class Demo:
                 min_crowd=0,
                 slots_per_person=4,
                 bucket_slots=1024,
+                late_epochs=LATE_EPOCHS,
+                hold_epochs=HOLD_EPOCHS,
             ),
         )
         FederationDirectory.found(self.folder, sign_charter(charter, roots).encode())
@@ -158,6 +168,7 @@ class Demo:
                 GateAuthority(self.federation, GateState(r)),
                 LogWriter(logs[r], self.federation.id, r),
                 self.directory.regions[r],
+                Officer(self.federation, organisation_of(r), officers[r]),
             )
             for r in REGIONS
         }
@@ -358,12 +369,8 @@ class Demo:
         self._say(f"{SUSPENDED} is suspended by an order in his region's public log")
         slots = [slot for _, slot in person.wallet.state.slots]
         host = self.hosts[person.story.home]
-        self._publish(
-            person.story.home,
-            host.issuer.order(
-                Action.SUSPEND, slots, OrderReason.INFECTION, self.entropy.octets(32)
-            ),
-        )
+        host.order(Action.SUSPEND, slots, OrderReason.INFECTION, self.now, self.entropy)
+        self.directory.catch_up()
         self._note("three epochs pass: the last list with an old key of his ends")
         for _ in range(3):
             self._turn()

@@ -27,6 +27,8 @@ from guosuo.cli.common import (
 )
 from guosuo.errors import CallerError, Reason
 from guosuo.federation.charter import (
+    HOLD_EPOCHS,
+    LATE_EPOCHS,
     Charter,
     Environment,
     Member,
@@ -41,6 +43,7 @@ from guosuo.host.vault import Secret
 from guosuo.roles.bundle import default_min_regions
 from guosuo.roles.gate import GateAuthority, GateState
 from guosuo.roles.issuer import Issuer
+from guosuo.roles.officer import Officer, health_administration, organisation_of
 from guosuo.suite import SHA256_SUITE
 
 EPOCH_ZERO: Final = "2021-01-01T00:00:00Z"
@@ -114,6 +117,8 @@ def init(
         min_crowd=min_crowd,
         slots_per_person=slots_per_person,
         bucket_slots=bucket_slots,
+        late_epochs=LATE_EPOCHS,
+        hold_epochs=HOLD_EPOCHS,
     )
     if parameters.min_regions > len(codes):
         raise CallerError(Reason.ARGUMENT, "--min-regions is above the number of regions")
@@ -179,11 +184,16 @@ def _found(
         )
         for code in names
     ]
+    officers = {code: SigningKey(desk.entropy.octets(32)) for code in names}
     charter = Charter(
         version=1,
         suite=SHA256_SUITE,
         environment=environment,
         members=tuple(members),
+        organisations=tuple(
+            health_administration(code, names[code], bytes(officers[code].verify_key))
+            for code in names
+        ),
         parameters=parameters,
     )
     root.parent.mkdir(parents=True, exist_ok=True)
@@ -198,6 +208,7 @@ def _found(
                 GateAuthority(federation, GateState(code)),
                 LogWriter(logs[code], federation.id, code),
                 directory,
+                Officer(federation, organisation_of(code), officers[code]),
                 RegionVault.of(directory, secret, desk.entropy),
             ).save()
         building.chmod(0o755)

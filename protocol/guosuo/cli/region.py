@@ -33,7 +33,7 @@ from guosuo.cli.parties import (
 from guosuo.errors import CallerError, Reason
 from guosuo.federation.charter import Federation
 from guosuo.federation.clock import KEY_EPOCHS
-from guosuo.federation.entries import Action, EpochEntry, OrderEntry, OrderReason
+from guosuo.federation.entries import Action, EpochEntry, OrderReason
 from guosuo.federation.records import Append, Kind
 from guosuo.host.region import RegionHost, at_work
 
@@ -147,10 +147,7 @@ def suspend(
     records = desk.federation(directory)
     secret = open_secret(key_file, what="the region")
     with at_work(records, code, secret, desk.entropy) as host:
-        # The exact reason and its file would be committed to here, salted; only the class is known.
-        file = desk.entropy.octets(32)
-        effects = host.issuer.order(action, slots, reason, file)
-        host.publish(effects)
+        host.order(action, slots, reason, desk.now, desk.entropy)
         ends = _last_show(host)
     _report_order(desk, code, action, slots, ends)
 
@@ -174,13 +171,12 @@ def new_phone(
     record = counter.ask_person(desk, person)
     secret = open_secret(key_file, what="the region")
     with at_work(records, code, secret, desk.entropy) as host:
-        effects = host.issuer.new_phone(record, desk.entropy)
-        host.publish(effects)
-        # Without slots there is no order, but R is forgotten all the same.
-        host.save()
+        slots = sorted(host.issuer.new_phone(record))
+        if slots:
+            host.order(Action.RETIRE, slots, OrderReason.HOLDER, desk.now, desk.entropy)
+        else:  # no order, but R is forgotten all the same
+            host.save()
         ends = _last_show(host)
-    orders = [OrderEntry.decode(effect.body) for effect in effects if isinstance(effect, Append)]
-    slots = [slot for order in orders for slot in order.slots]
     _report_order(desk, code, Action.RETIRE, slots, ends)
 
 

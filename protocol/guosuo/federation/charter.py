@@ -11,17 +11,25 @@ import nacl.signing
 
 from guosuo.errors import CallerError, PeerError, Reason
 from guosuo.federation.clock import Clockwork
-from guosuo.federation.ids import Ed25519Key, Ed25519Signature, Region
+from guosuo.federation.ids import NAME, Ed25519Key, Ed25519Signature, OrganisationId, Region
 from guosuo.federation.records import digest, signature_holds
 from guosuo.policy.envelope import Envelope, check_bounds
 from guosuo.scheme import Scheme
 from guosuo.suite import Suite
 from guosuo.wire import cbor
-from guosuo.wire.schema import Message, Range, Size, Text, message
+from guosuo.wire.schema import Match, Message, Range, Size, Text, message
 
 MAX_CHARTER = 1 << 18
 """Octets of a charter at most."""
+DEVELOPMENT_WITNESSES = 4
+"""With fewer witnesses than this no single one may fail: good for development only."""
+LATE_EPOCHS = 3
+HOLD_EPOCHS = 3
+"""late_max and hold_max that a charter takes unless it says otherwise: 12 h at E = 4 h."""
 _ENGLISH = "en"
+_SHORTEST_EPOCH = 3600
+_SHORTEST_TICK = 30
+"""Seconds, in production; tests may run faster."""
 
 
 class Environment(StrEnum):
@@ -39,6 +47,33 @@ class Name(Message):
     text: Text
 
 
+Endpoint = Annotated[str, Size(3, 256), Match(r"[0-9A-Za-z.:\[\]_-]+:[0-9]{1,5}")]
+"""`host:port` of a node's gRPC listener for other nodes."""
+
+
+@message
+class Witness(Message):
+    """A stand-alone witness: no region of its own, cosigns the logs of all."""
+
+    name: Annotated[str, Size(2, 32), NAME]
+    operator: Annotated[str, Size(1, 64), NAME]
+    """Who runs it: two keys of one operator count once, and a member's operator is its code."""
+    key: Ed25519Key
+    endpoint: Endpoint | None = None
+
+
+@message
+class Organisation(Message):
+    """Who may order status changes in one region."""
+
+    organisation: OrganisationId
+    region: Region
+    names: Annotated[tuple[Name, ...], Size(1, 16)]
+    group: Annotated[str, Size(1, 32), NAME]
+    """Independence group: health administration, hospital, court, ombudsman …"""
+    key: Ed25519Key
+
+
 @message
 class Member(Message):
     """A region: its code, names, and the keys that speak for it."""
@@ -48,7 +83,11 @@ class Member(Message):
     root_key: Ed25519Key
     """Certifies epoch keys."""
     log_key: Ed25519Key
-    """Signs log entries, receipts and refusals."""
+    """Signs log entries, checkpoints, receipts and refusals."""
+    witness_key: Ed25519Key | None = None
+    """Cosigns the checkpoints of all logs; absent if the member's node is no witness."""
+    endpoints: Annotated[tuple[Endpoint, ...], Size(1, 8)] | None = None
+    """Where its node answers; absent in federations that pass files."""
 
     def name(self, language: str = _ENGLISH) -> str:
         """The name in a language, or the first one given."""
@@ -62,15 +101,20 @@ class Parameters(Message):
 
     epoch_zero: Annotated[int, Range(0, 1 << 40)]
     """t_0, Unix seconds."""
-    epoch_seconds: Annotated[int, Range(60, 86_400)]
-    """E."""
-    tick_seconds: Annotated[int, Range(30, 60)]
+    epoch_seconds: Annotated[int, Range(2, 86_400)]
+    """E; an hour or more in production."""
+    tick_seconds: Annotated[int, Range(1, 60)]
+    """Half a minute or more in production."""
     min_regions: Annotated[int, Range(2, 1000)]
     """n_min: distinct regions that a list must hold."""
     min_crowd: Annotated[int, Range(0, 1 << 40)]
     """Active slots that listed regions must have together, without the largest."""
     slots_per_person: Annotated[int, Range(1, 16)]
     bucket_slots: Annotated[int, Range(16, 4096)]
+    late_epochs: Annotated[int, Range(0, 6)]
+    """late_max/E: how long a region that falls silent stays listed beyond its last key's life."""
+    hold_epochs: Annotated[int, Range(0, 6)]
+    """hold_max/E: how long the last admitted key of a held region stays listed."""
 
 
 @message
@@ -85,6 +129,10 @@ class Charter(Message):
     environment: Environment
     members: Annotated[tuple[Member, ...], Size(2, 512)]
     """Sorted by region."""
+    witnesses: Annotated[tuple[Witness, ...], Size(1, 64)] | None = None
+    """Stand-alone witnesses, sorted by name."""
+    organisations: Annotated[tuple[Organisation, ...], Size(1, 512)] | None = None
+    """Sorted by identifier. Without any, nobody can order anything."""
     parameters: Parameters
     envelope: Envelope | None = None
     """What no policy of a member may refuse or accept; absent if there are no such bounds."""
@@ -116,6 +164,29 @@ class Federation:
     scheme: Scheme
     clock: Clockwork
     members: Mapping[str, Member]
+    organisations: Mapping[str, Organisation]
+    witness_keys: Mapping[str, bytes]
+    """Every witness by name: members' codes, and names of stand-alone ones (GS-REC-14)."""
+    operators: Mapping[str, str]
+    """Who runs each witness."""
+
+    @property
+    def cosignatures(self) -> int:
+        """k = ⌊(n + f)/2⌋ + 1 with f = ⌊(n − 1)/3⌋, n distinct operators (GS-REC-15).
+
+        Any two sets of k share an honest one while at most f lie. 0 without witnesses.
+        """
+        n = len(set(self.operators.values()))
+        return (n + (n - 1) // 3) // 2 + 1 if n else 0
+
+    @property
+    def is_development(self) -> bool:
+        """Fewer than four operators of witnesses: not for production."""
+        return len(set(self.operators.values())) < DEVELOPMENT_WITNESSES
+
+    def origin(self, region: str) -> str:
+        """The name of a region's log, as its checkpoints say it."""
+        return f"guosuo/{self.id.hex()}/{region}"
 
     @property
     def id(self) -> bytes:
@@ -169,6 +240,9 @@ def open_charter(data: bytes, suite: Suite) -> Federation:
         raise PeerError(Reason.CHARTER)
     if charter.envelope is not None:
         check_bounds(charter.envelope)
+    _check_parameters(charter)
+    organisations = _organisations(charter, members)
+    witness_keys, operators = _witnesses(charter)
     if _valid_signers(signed.signatures, members, _signed(signed.charter)) < threshold(
         len(members)
     ):
@@ -182,7 +256,49 @@ def open_charter(data: bytes, suite: Suite) -> Federation:
             charter.parameters.tick_seconds,
         ),
         members=members,
+        organisations=organisations,
+        witness_keys=witness_keys,
+        operators=operators,
     )
+
+
+def _check_parameters(charter: Charter) -> None:
+    """Only test federations may run fast (GS-REC-12)."""
+    numbers = charter.parameters
+    if charter.environment is Environment.PRODUCTION and (
+        numbers.epoch_seconds < _SHORTEST_EPOCH or numbers.tick_seconds < _SHORTEST_TICK
+    ):
+        raise PeerError(Reason.CHARTER)
+
+
+def _organisations(charter: Charter, members: Mapping[str, Member]) -> dict[str, Organisation]:
+    """By identifier; each of a member's region, no key twice (GS-REC-13)."""
+    listed = charter.organisations or ()
+    found = {item.organisation: item for item in listed}
+    if (
+        [item.organisation for item in listed] != sorted(found)
+        or len({item.key for item in listed}) != len(listed)
+        or any(item.region not in members for item in listed)
+    ):
+        raise PeerError(Reason.CHARTER)
+    return found
+
+
+def _witnesses(charter: Charter) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Keys and operators by name; no name and no key twice (GS-REC-14)."""
+    alone = charter.witnesses or ()
+    if [item.name for item in alone] != sorted({item.name for item in alone}):
+        raise PeerError(Reason.CHARTER)
+    keys = {m.region: m.witness_key for m in charter.members if m.witness_key is not None}
+    operators = {region: region for region in keys}
+    regions = {member.region for member in charter.members}
+    for item in alone:
+        if item.name in regions:
+            raise PeerError(Reason.CHARTER)
+        keys[item.name], operators[item.name] = item.key, item.operator
+    if len(set(keys.values())) != len(keys):
+        raise PeerError(Reason.CHARTER)
+    return keys, operators
 
 
 def _valid_signers(

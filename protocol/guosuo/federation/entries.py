@@ -19,6 +19,7 @@ from guosuo.federation.ids import (
     CheckpointId,
     Ed25519Signature,
     Epoch,
+    OrganisationId,
     Revision,
     Slot,
 )
@@ -99,6 +100,27 @@ class OrderEntry(Message):
     slots: Annotated[tuple[Slot, ...], Size(1, 1024)]
     reason: OrderReason
     commitment: Hash
+    """Hides the exact reason and evidence file; one commitment orders once."""
+    log_by: Epoch
+    """The last epoch with which it may take effect: an order kept back is void."""
+    organisation: OrganisationId
+    signature: Ed25519Signature
+
+    def statement(self, federation: bytes, region: str) -> bytes:
+        """What the organisation signs: everything, for one region of one federation."""
+        return cbor.encode(
+            [
+                "guosuo/order",
+                federation,
+                region,
+                self.action.value,
+                list(self.slots),
+                self.reason.value,
+                self.commitment,
+                self.log_by,
+                self.organisation,
+            ]
+        )
 
 
 @message

@@ -14,6 +14,7 @@ Region = Annotated[str, Size(2, 12), NAME]
 
 CheckpointId = Annotated[str, Size(1, 32), NAME]
 PolicyId = Annotated[str, Size(1, 32), NAME]
+OrganisationId = Annotated[str, Size(2, 32), NAME]
 Scope = Annotated[str, Size(1, 16), NAME]
 
 Epoch = Annotated[int, Range(0, (1 << 32) - 1)]

@@ -65,6 +65,8 @@ class RegionView:
     epochs: dict[KeyId, PublishedEpoch] = field(default_factory=dict)
     suspended: set[int] = field(default_factory=set)
     retired: set[int] = field(default_factory=set)
+    ordered: dict[bytes, int] = field(default_factory=dict, repr=False)
+    """Commitments of orders that took effect, each with its `log_by`."""
     parts: dict[bytes, CheckedPart] = field(default_factory=dict)
     """List parts by hash; the first part of a version counts."""
     drawn: set[tuple[int, int]] = field(default_factory=set)
@@ -131,7 +133,7 @@ class FederationView:
             case Kind.EPOCH:
                 self._apply_epoch(view, EpochEntry.decode(body))
             case Kind.ORDER:
-                _apply_order(view, OrderEntry.decode(body))
+                self._apply_order(view, OrderEntry.decode(body))
             case Kind.LIST_PART:
                 part = check_part(scheme, body)
                 window = self.federation.clock.list_window(part.part.epoch)
@@ -157,6 +159,46 @@ class FederationView:
                 _apply_checkpoints(view, CheckpointsEntry.decode(body))
             case _:
                 raise PeerError(Reason.RECORD_KIND)
+
+    def check_order(self, region: str, order: OrderEntry) -> int:
+        """`PeerError(ORDER)` unless the order would conform as the region's next entry.
+
+        Rules of an order (GS-ORDER-1 to 3), the same at home and everywhere else; returns
+        the number of the epoch with which it takes effect.
+        """
+        view = self.region(region)
+        slots = set(order.slots)
+        if len(slots) != len(order.slots):
+            raise PeerError(Reason.ORDER)
+        # 1. (GS-ORDER-1) An organisation of this region signed exactly this order for this region.
+        known = self.federation.organisations.get(order.organisation)
+        if known is None or known.region != view.region:
+            raise PeerError(Reason.ORDER)
+        statement = order.statement(self.federation.id, view.region)
+        if not signature_holds(known.key, statement, order.signature):
+            raise PeerError(Reason.ORDER)
+        # 2. (GS-ORDER-2) It was not kept back: it belongs to the epoch after the last entry.
+        latest = view.latest()
+        number = latest.id.epoch + 1 if latest else 0
+        if number > order.log_by:
+            raise PeerError(Reason.ORDER)
+        # 3. (GS-ORDER-3) It was not logged before; of those that 2 voids, none need be remembered.
+        if order.commitment in view.ordered:
+            raise PeerError(Reason.ORDER)
+        return number
+
+    def _apply_order(self, view: RegionView, order: OrderEntry) -> None:
+        number = self.check_order(view.region, order)
+        view.ordered = {c: end for c, end in view.ordered.items() if end >= number}
+        view.ordered[order.commitment] = order.log_by
+        slots = set(order.slots)
+        match order.action:
+            case Action.SUSPEND:
+                view.suspended |= slots
+            case Action.RESTORE:
+                view.suspended -= slots
+            case Action.RETIRE:
+                view.retired |= slots
 
     def _apply_epoch(self, view: RegionView, entry: EpochEntry) -> None:
         """Rules of an epoch entry that need no blob (GS-EPOCH-2)."""
@@ -193,19 +235,6 @@ class FederationView:
         view.epochs[key_id] = PublishedEpoch(
             key_id, entry, public, view.last, frozenset(view.suspended | view.retired)
         )
-
-
-def _apply_order(view: RegionView, order: OrderEntry) -> None:
-    slots = set(order.slots)
-    if len(slots) != len(order.slots):
-        raise PeerError(Reason.ORDER)
-    match order.action:
-        case Action.SUSPEND:
-            view.suspended |= slots
-        case Action.RESTORE:
-            view.suspended -= slots
-        case Action.RETIRE:
-            view.retired |= slots
 
 
 def _apply_checkpoints(view: RegionView, entry: CheckpointsEntry) -> None:

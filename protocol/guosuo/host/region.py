@@ -19,11 +19,13 @@ ends later than it knows.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar, Final
+
+import nacl.signing
 
 from guosuo.curve.entropy import Entropy
 from guosuo.errors import CallerError, PeerError, Reason
@@ -31,7 +33,8 @@ from guosuo.evidence.dcc import VerifiedDcc
 from guosuo.evidence.facts import fact_from_dcc
 from guosuo.evidence.person import Identified, check_holder
 from guosuo.federation.charter import Federation
-from guosuo.federation.ids import Instant
+from guosuo.federation.entries import Action, OrderReason
+from guosuo.federation.ids import Instant, OrganisationId
 from guosuo.federation.records import Append, Effect, Effects, Kind, LogWriter, PutBlob, digest
 from guosuo.host import vault
 from guosuo.host.directory import FederationDirectory, Publication, RegionDirectory
@@ -39,6 +42,7 @@ from guosuo.host.lock import exclusive
 from guosuo.roles.enrolment import Answer, EnrolRequest, RefusalCode
 from guosuo.roles.gate import GateAuthority
 from guosuo.roles.issuer import OFFER_SECONDS, Issuer
+from guosuo.roles.officer import Officer
 from guosuo.roles.states import (
     decode_gate,
     decode_issuer,
@@ -76,6 +80,18 @@ class StoredGrant(Message):
 
 
 @message
+class StoredOfficer(Message):
+    """The organisation that orders here, where a region keeps its key on this machine."""
+
+    organisation: OrganisationId
+    key: Hash
+
+    def __repr__(self) -> str:
+        """Without the key."""
+        return "StoredOfficer(...)"
+
+
+@message
 class StoredRegion(Message):
     """Everything of one region that is not public."""
 
@@ -84,6 +100,7 @@ class StoredRegion(Message):
     issuer: Annotated[bytes, _OCTETS]
     gate: Annotated[bytes, _OCTETS]
     log: Annotated[bytes, _OCTETS]
+    officer: StoredOfficer | None
     pending: Annotated[tuple[StoredPublication, ...], Size(0, _MAX_PENDING)]
     grants: Annotated[tuple[StoredGrant, ...], Size(0, 1 << 16)]
 
@@ -124,6 +141,8 @@ class RegionHost:
     gate: GateAuthority
     writer: LogWriter
     directory: RegionDirectory
+    officer: Officer | None = None
+    """Who orders status changes; absent where organisations keep their keys elsewhere."""
     store: RegionVault | None = None
     """Without one nothing is saved, as in the demonstration."""
     pending: list[Publication] = field(default_factory=list)
@@ -151,6 +170,7 @@ class RegionHost:
             GateAuthority(rules, gate),
             decode_log(rules, stored.log),
             directory,
+            _officer(rules, stored.officer),
             place,
             [Publication(item.index, item.data) for item in stored.pending],
             {grant.request: grant for grant in stored.grants},
@@ -174,6 +194,11 @@ class RegionHost:
                 issuer=encode_issuer(self.federation, self.issuer.state),
                 gate=encode_gate(self.federation, self.gate.state),
                 log=encode_log(self.writer),
+                officer=None
+                if self.officer is None
+                else StoredOfficer(
+                    organisation=self.officer.organisation, key=bytes(self.officer.key)
+                ),
                 pending=tuple(StoredPublication(index=p.index, data=p.data) for p in self.pending),
                 grants=tuple(self.grants.values()),
             )
@@ -210,6 +235,26 @@ class RegionHost:
                 if kind is Kind.EPOCH:
                     self.issuer.logged(digest(entry))
                 return Publication(index, entry)
+
+    # --- orders -----------------------------------------------------------------------
+
+    def order(
+        self,
+        action: Action,
+        slots: Iterable[int],
+        reason: OrderReason,
+        now: int,
+        entropy: Entropy,
+    ) -> None:
+        """Sign an order with the organisation's key and log it.
+
+        The exact reason and its file would be committed to, salted; here only the class is
+        known. `CallerError(ORDER)` without an organisation, or for slots not allotted.
+        """
+        if self.officer is None:
+            raise CallerError(Reason.ORDER, "no organisation of this region has its key here")
+        order = self.officer.order(action, slots, reason, entropy.octets(32), now=now)
+        self.publish(self.issuer.order(order))
 
     # --- the counter ------------------------------------------------------------------
 
@@ -257,6 +302,12 @@ class RegionHost:
         answer = self.issuer.refuse(request.nonce, code, now)
         self.save()
         return answer
+
+
+def _officer(federation: Federation, stored: StoredOfficer | None) -> Officer | None:
+    if stored is None:
+        return None
+    return Officer(federation, stored.organisation, nacl.signing.SigningKey(stored.key))
 
 
 @contextmanager

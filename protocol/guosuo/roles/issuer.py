@@ -9,7 +9,6 @@ before it makes the next call.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import nacl.signing
@@ -31,7 +30,6 @@ from guosuo.federation.entries import (
     BucketRef,
     EpochEntry,
     OrderEntry,
-    OrderReason,
     encode_allotment,
     encode_status_list,
     root_statement,
@@ -150,7 +148,7 @@ class Issuer:
             commitment = self._check_request(request)
         except PeerError:
             return self.refuse(request.nonce, RefusalCode.PROOF, now)
-        name = hashlib.sha256(state.person_salt + person).digest()
+        name = self.person_name(person)
         if state.records.get(name, request.record) != request.record:
             return self.refuse(request.nonce, RefusalCode.OTHER_SECRET, now)
         try:
@@ -181,15 +179,19 @@ class Issuer:
             refusal=sign(self.state.log_key, self.federation.id, Kind.REFUSAL, refusal.encode()),
         )
 
-    def new_phone(self, person: bytes, entropy: Entropy) -> Effects:
-        """Retire all slots of a person who lost the link secret, and forget R."""
-        name = hashlib.sha256(self.state.person_salt + person).digest()
+    def new_phone(self, person: bytes) -> frozenset[int]:
+        """Forget R of a person who lost the link secret; the slots that are to be retired."""
+        name = self.person_name(person)
         self.state.records.pop(name, None)
-        alive = self._persons.get(name, set()) - self.state.retired
-        if not alive:
-            return ()
-        # Nothing to open later, but the commitment must look like any other.
-        return self.order(Action.RETIRE, alive, OrderReason.HOLDER, entropy.octets(32))
+        return frozenset(self._persons.get(name, set()) - self.state.retired)
+
+    def slots_of(self, person: bytes) -> frozenset[int]:
+        """All slots that were ever allotted to a person, for the officers who order."""
+        return frozenset(self._persons.get(self.person_name(person), set()))
+
+    def person_name(self, person: bytes) -> bytes:
+        """The salted hash under which a person's record is kept."""
+        return hashlib.sha256(self.state.person_salt + person).digest()
 
     def _check_request(self, request: EnrolRequest) -> G1:
         engine = self.federation.scheme.engine
@@ -295,28 +297,24 @@ class Issuer:
 
     # --- orders -------------------------------------------------------------------------
 
-    def order(
-        self, action: Action, slots: Iterable[int], reason: OrderReason, file: bytes
-    ) -> Effects:
-        """A status change as a log entry; it takes effect with the next epoch.
+    def order(self, order: OrderEntry) -> Effects:
+        """A signed order as a log entry; it takes effect with the next epoch.
 
-        `file`: hiding commitment input (exact reason and evidence file, salted by
-        the caller); only its hash is published.
+        `CallerError(ORDER)` for slots that are not allotted; that an organisation of this
+        region signed it is the reader's rule, which `FederationView.check_order` asks ahead.
         """
-        state, chosen = self.state, sorted(set(slots))
-        if not chosen or any(slot not in state.slots for slot in chosen):
+        state, chosen = self.state, set(order.slots)
+        if any(slot not in state.slots for slot in chosen):
             raise CallerError(Reason.ORDER, "an order names allotted slots of this region")
         # An order that cannot be logged (too many slots for one entry) changes nothing.
-        body = OrderEntry(
-            action=action, slots=tuple(chosen), reason=reason, commitment=digest(file)
-        ).encode()
-        match action:
+        body = order.encode()
+        match order.action:
             case Action.SUSPEND:
-                state.suspended |= set(chosen)
+                state.suspended |= chosen
             case Action.RESTORE:
-                state.suspended -= set(chosen)
+                state.suspended -= chosen
             case Action.RETIRE:
-                state.retired |= set(chosen)
+                state.retired |= chosen
         return (Append(Kind.ORDER, body),)
 
     # --- epochs -------------------------------------------------------------------------
