@@ -9,11 +9,12 @@ before it makes the next call.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import nacl.signing
 
-from guosuo.credential.board import SlotToRenew, build_bucket
+from guosuo.credential.board import Bucket, SlotToRenew
 from guosuo.credential.keys import EpochKey, prove_possession
 from guosuo.credential.ownership import check_enrolment
 from guosuo.credential.renewal import SLOT_KEY_SIZE, renew
@@ -49,6 +50,7 @@ from guosuo.roles.enrolment import (
     SignedRenewal,
     make_receipt,
 )
+from guosuo.roles.turn import BucketWork, Turn
 from guosuo.scheme import KeyId
 
 OFFER_SECONDS = 600
@@ -325,13 +327,44 @@ class Issuer:
         The entry must be logged before any signature is used; the caller appends
         the effects in order and then reports the entry's hash with `logged`.
         """
-        state, scheme = self.state, self.federation.scheme
-        if any(key.epoch >= epoch for key in state.keys):
-            raise CallerError(Reason.STATE, "this epoch has a key already")
-        size = self.federation.charter.parameters.bucket_slots
-        key = EpochKey.draw(scheme, KeyId(state.region, epoch, 0), entropy)
-        invalid = state.suspended | state.retired
+        turn = self.begin_turn(epoch, entropy)
+        buckets = [work.build(self.federation.scheme, turn.key, entropy) for work in turn.work]
+        return self.finish_turn(turn, buckets, entropy)
+
+    def begin_turn(self, epoch: int, entropy: Entropy, *, resume: bool = False) -> Turn:
+        """Draw the key of an epoch and freeze what it will sign.
+
+        The key must be stored before a bucket is built. `resume`: go on with a key that was
+        drawn for this epoch but never logged; signing again under it is safe, since e depends
+        on the message. Until `finish_turn`, no order may be carried out.
+        """
+        state, size = self.state, self.federation.charter.parameters.bucket_slots
+        newest = max(state.keys, key=lambda key: (key.epoch, key.revision), default=None)
+        if newest is not None and newest.epoch >= epoch:
+            if not resume or newest.epoch > epoch:
+                raise CallerError(Reason.STATE, "this epoch has a key already")
+            key = state.keys[newest]
+        else:
+            key = EpochKey.draw(self.federation.scheme, KeyId(state.region, epoch, 0), entropy)
+            state.keys[key.id] = key
+        invalid = frozenset(state.suspended | state.retired)
         commitments = {slot: issued.commitment for slot, issued in state.slots.items()}
+        work = []
+        for first in bucket_firsts(commitments, size):
+            inside = [slot for slot in range(first, first + size) if slot in commitments]
+            work.append(
+                BucketWork(
+                    first,
+                    size,
+                    {slot: commitments[slot] for slot in inside},
+                    tuple(self._to_renew(slot, epoch) for slot in inside if slot not in invalid),
+                )
+            )
+        return Turn(key, tuple(work), frozenset(commitments), invalid, frozenset(state.unpublished))
+
+    def finish_turn(self, turn: Turn, buckets: Sequence[Bucket], entropy: Entropy) -> Effects:
+        """The blobs and the entry of an epoch, from the buckets of `turn.work` in order."""
+        state, scheme = self.state, self.federation.scheme
         effects: list[Effect] = []
 
         def put(data: bytes) -> bytes:
@@ -339,25 +372,16 @@ class Issuer:
             return digest(data)
 
         refs = []
-        for first in bucket_firsts(commitments, size):
-            inside = [slot for slot in range(first, first + size) if slot in state.slots]
-            bucket = build_bucket(
-                scheme,
-                key,
-                first,
-                size,
-                {slot: commitments[slot] for slot in inside},
-                [self._to_renew(slot, epoch) for slot in inside if slot not in invalid],
-                entropy,
-            )
+        for work, bucket in zip(turn.work, buckets, strict=True):
             proof = put(bucket.proof) if bucket.proof else None
-            refs.append(BucketRef(first=first, data=put(bucket.data), proof=proof))
-        fresh = {slot: commitments[slot] for slot in state.unpublished}
-        bits = status_bits(refs[-1].first + size if refs else 0, invalid)
-        public = key.public.encode()
+            refs.append(BucketRef(first=work.first, data=put(bucket.data), proof=proof))
+        fresh = {slot: state.slots[slot].commitment for slot in turn.fresh}
+        size = self.federation.charter.parameters.bucket_slots
+        bits = status_bits(refs[-1].first + size if refs else 0, turn.invalid)
+        key, public = turn.key, turn.key.public.encode()
         entry = EpochEntry(
-            epoch=epoch,
-            revision=0,
+            epoch=key.id.epoch,
+            revision=key.id.revision,
             public=public,
             possession=prove_possession(scheme, key, entropy),
             root_signature=state.root_key.sign(
@@ -367,12 +391,11 @@ class Issuer:
             board=put(Board(buckets=tuple(refs)).encode()),
             allotment=put(encode_allotment(fresh)),
             rules=RULES_VERSION,
-            allotted=len(commitments),
-            active=len(commitments.keys() - invalid),
+            allotted=len(turn.slots),
+            active=len(turn.slots - turn.invalid),
             previous=state.last_entry,
         )
-        state.keys[key.id] = key
-        state.unpublished = set()
+        state.unpublished -= turn.fresh
         return (*effects, Append(Kind.EPOCH, entry.encode()))
 
     def logged(self, entry: bytes) -> None:
