@@ -68,6 +68,12 @@ class Reason(StrEnum):
     STATUS_LIST = "status-list"
     BOARD = "board"
     RENEWAL_PROOF = "renewal-proof"
+    # witnessed logs
+    LOG_PROOF = "log-proof"
+    LOG_TILE = "log-tile"
+    NOTE = "note"
+    NOTE_SIGNATURE = "note-signature"
+    COSIGNATURES = "cosignatures"
     # gate bundle
     LIST_PART = "list-part"
     LIST_KEYS = "list-keys"
@@ -103,6 +109,12 @@ class Reason(StrEnum):
     STORE_EXISTS = "store-exists"
     STORE_MISSING = "store-missing"
     STORE_MODE = "store-mode"
+    STORE_UNAVAILABLE = "store-unavailable"
+    STORE_FULL = "store-full"
+    FENCED = "fenced"
+    # nodes
+    NODE_UNREACHABLE = "node-unreachable"
+    NODE_REFUSED = "node-refused"
     # use of the library
     ARGUMENT = "argument"
     RANDOMNESS = "randomness"

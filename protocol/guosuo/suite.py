@@ -80,6 +80,14 @@ class Suite:
             engine or get_engine(),
         )
 
+    @classmethod
+    def named(cls, name: str, engine: Engine | None = None) -> Suite:
+        """The suite of that name in the BBS draft; `CallerError(ARGUMENT)` for another."""
+        for make in (cls.sha256, cls.shake256):
+            if (suite := make(engine)).name == name:
+                return suite
+        raise CallerError(Reason.ARGUMENT, "no such ciphersuite")
+
     def hash_to_scalar(self, message: bytes, dst: bytes) -> Scalar:
         """The draft's hash_to_scalar (section 4.2.2): 48 expanded octets modulo r."""
         return Scalar(int.from_bytes(self.expander.expand(message, dst, EXPAND_LEN), "big"))

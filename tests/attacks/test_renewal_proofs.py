@@ -679,7 +679,7 @@ def test_an_order_names_slots_and_the_board_follows_it(world: World) -> None:
     before = auditor.regions[HOME].commitments
     known = world.view.region(HOME).suspended
     assert audit_epoch(world.federation, published(known), before, world.fetch).active == 4
-    with refused(Reason.STATUS_LIST):
+    with refused(Reason.BOARD):
         audit_epoch(world.federation, published(log.suspended), before, world.fetch)
 
 

@@ -14,6 +14,7 @@ from guosuo.curve.scalar import Scalar
 from guosuo.errors import CallerError, PeerError, Reason
 from guosuo.evidence.facts import EvidenceKind
 from guosuo.federation.entries import CheckpointInfo, ListEntry
+from guosuo.federation.judge import Ruling
 from guosuo.federation.records import Append, Kind, digest
 from guosuo.federation.trust_list import Absence, ListedKey, ListKeys, ListSecret, make_keys
 from guosuo.policy.compiler import PolicyError, compile_document, compile_policy
@@ -341,12 +342,73 @@ def test_there_are_three_revisions_of_a_list_and_no_fourth(world: World) -> None
     for revision in (1, 2, 3):
         lying_list(world, GATE, revision)
         assert world.bundle(GATE).part.part.revision == revision
-    _, part = lying_part(world, GATE, 4)
+    lying_list(world, GATE, 4)
+    assert void(world, GATE) == (len(world.regions[GATE].entries) - 1, Reason.LIST_REVISIONS)
+    assert world.bundle(GATE).part.part.revision == 3
+    # Nor are there numbers for more cuts than an epoch has polls.
+    _, part = lying_part(world, GATE, 20)
     entry = append(world, GATE, Kind.LIST_PART, part.encode())
     assert void(world, GATE) == (len(world.regions[GATE].entries) - 1, Reason.LIST_REVISIONS)
     with refused(Reason.LIST_REVISIONS):
         world.regions[GATE].checkpoint.load(entry)
-    assert world.bundle(GATE).part.part.revision == 3
+
+
+def test_a_cut_ends_the_revisions_before_it(world: World) -> None:
+    """A stolen key: beyond the three batches, and no lower revision is shown under any more."""
+    gate, checkpoint = world.regions["360000"].gate, world.regions["360000"].checkpoint
+    admitted = world.auditor.listable(world.epoch)
+    wallet = world.holder("440000")
+    world.turn()
+    admitted = world.auditor.listable(world.epoch)
+    world.refresh(wallet)
+    old = world.show(wallet, "360000")
+    for _ in range(3):
+        world.publish("360000", gate.publish_list(world.epoch, admitted, world.entropy))
+    world.publish("360000", gate.publish_list(world.epoch, admitted, world.entropy, cut=True))
+    assert max(world.view.region("360000").lists) == (world.epoch, 4)
+    assert checkpoint.state.lowest[world.epoch] == 4
+    inner = checkpoint.examine([old], world.now, world.entropy)[0]
+    assert inner.reason is Reason.LIST_REVISIONS
+    assert world.bundle("360000").part.part.revision == 4
+    with refused(Reason.LIST_REVISIONS, CallerError):
+        gate.publish_list(world.epoch, admitted, world.entropy)
+    # An entry that says it ends other revisions than those below itself is void.
+    _, part = lying_part(world, "360000", 5)
+    append(world, "360000", Kind.LIST_PART, part.encode())
+    entry = ListEntry(part=digest(part.encode()), keys=digest(b"keys"), lowest=3)
+    append(world, "360000", Kind.LIST, entry.encode())
+    assert void(world, "360000") == (
+        len(world.view.region("360000").entries) - 1,
+        Reason.LIST_REVISIONS,
+    )
+
+
+def test_an_older_key_on_a_list_needs_the_gates_own_judgement() -> None:
+    """A gate that may choose among old keys can mark holders by them."""
+    world = World()
+    wallet = world.holder("440000")
+    world.turn()
+    world.refresh(wallet)
+    gone = {"440000": "silent"}
+    for _ in range(3):
+        world.turn(absent=gone)
+    # The silent region's last key is t − 3 now, and the judge lists it.
+    admitted = world.auditor.listable(world.epoch)
+    last = max(a.published.id.epoch for a in admitted if a.published.id.region == "440000")
+    assert last == world.epoch - 3
+    gate = world.regions[GATE].gate
+    world.publish(GATE, gate.publish_list(world.epoch, admitted, world.entropy))
+    with refused(Reason.LIST_KEYS):
+        world.bundle(GATE)
+    world.publish(GATE, (world.auditor.judgement("440000", world.epoch),))
+    assert world.bundle(GATE).part.part.revision == 1
+    assert world.cross(wallet, GATE).verdict is Verdict.ACCEPT
+    # For an admitted region no judgement explains an old key.
+    region = world.view.region(GATE)
+    judged = region.judgements["440000", world.epoch]
+    region.judgements["440000", world.epoch] = replace(judged, verdict=Ruling.ADMIT)
+    with refused(Reason.LIST_KEYS):
+        world.bundle(GATE)
 
 
 def test_an_honest_gate_makes_no_fourth_revision_either(world: World) -> None:

@@ -6,6 +6,7 @@ signed and chained; only the content is wrong.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -231,13 +232,18 @@ def fork(world: World) -> tuple[FederationView, Auditor]:
             checkpoints=dict(region.checkpoints),
             void=list(region.void),
         )
-    auditor = Auditor(view)
+    auditor = Auditor(view, copy.deepcopy(world.auditor.judge))
     for name, audit in world.auditor.regions.items():
         auditor.regions[name] = RegionAudit(
             admitted=dict(audit.admitted),
+            held=dict(audit.held),
             refused=dict(audit.refused),
+            faults=dict(audit.faults),
             waiting=dict(audit.waiting),
             commitments=dict(audit.commitments),
+            suspended=dict(audit.suspended),
+            whole=dict(audit.whole),
+            voids=audit.voids,
         )
     return view, auditor
 
@@ -388,4 +394,4 @@ def judge(
     if latest.id in state.admitted:
         return None
     # An epoch of which a blob is missing is judged again later: neither admitted nor refused.
-    return state.refused.get(latest.id, Reason.RECORD_MISSING)
+    return state.faults.get(latest.id, Reason.RECORD_MISSING)

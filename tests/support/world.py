@@ -25,6 +25,7 @@ from guosuo.federation.charter import (
     Member,
     Name,
     Parameters,
+    Witness,
     open_charter,
     sign_charter,
 )
@@ -135,12 +136,17 @@ class World:
         min_crowd: int = 0,
         bucket_slots: int = 16,
         policies: dict[str, tuple[Way, ...]] | None = None,
+        witnesses: int = 0,
     ) -> None:
         self.entropy = seeded(seed)
         self.blobs: dict[bytes, bytes] = {}
         self.roots = {r: nacl.signing.SigningKey(self.entropy.octets(32)) for r in regions}
         self.offices = {r: nacl.signing.SigningKey(self.entropy.octets(32)) for r in regions}
         self.logs = {r: nacl.signing.SigningKey(self.entropy.octets(32)) for r in regions}
+        self.witnesses = {
+            f"witness-{i}": nacl.signing.SigningKey(self.entropy.octets(32))
+            for i in range(1, witnesses + 1)
+        }
         charter = Charter(
             version=1,
             suite=(suite or Suite.sha256()).name,
@@ -154,6 +160,11 @@ class World:
                 )
                 for r in sorted(regions)
             ),
+            witnesses=tuple(
+                Witness(name=name, operator=f"operator-{name}", key=bytes(key.verify_key))
+                for name, key in self.witnesses.items()
+            )
+            or None,
             organisations=tuple(
                 health_administration(
                     r,

@@ -262,7 +262,13 @@ class Making:
         if self._is_published(epoch, admitted, absent):
             self.notes.append(f"list of epoch {epoch} stays")
             return ()
-        effects = self.host.gate.publish_list(epoch, admitted, self.desk.entropy, absent=absent)
+        # Wallets take a key older than t − 1 only for a region that this log judges LATE or so.
+        old = sorted({a.published.id.region for a in admitted if a.published.id.epoch < epoch - 1})
+        judged = tuple(self.auditor.judgement(region, epoch) for region in old)
+        effects = (
+            *judged,
+            *self.host.gate.publish_list(epoch, admitted, self.desk.entropy, absent=absent),
+        )
         self.notes.append(f"list of epoch {epoch} with {len(listed)} regions")
         return effects
 
@@ -304,6 +310,6 @@ def _refused(auditor: Auditor, epochs: Iterable[int] | None = None) -> list[tupl
     return [
         (region, reason.value)
         for region, state in auditor.regions.items()
-        for key, reason in state.refused.items()
+        for key, reason in state.faults.items()
         if epochs is None or key.epoch in epochs
     ]

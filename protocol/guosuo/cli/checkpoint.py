@@ -97,7 +97,7 @@ def poster(
     region, info = find_checkpoint(records.view, at)
     ready = None
     if state is not None:
-        with _device(desk, records, region, info, state, Mode.BROADCAST) as device:
+        with open_device(desk, records, region, info, state, Mode.BROADCAST) as device:
             ready = device.state.quiet_until * records.federation.clock.tick_seconds
     invitation = Poster(region=region, checkpoint=info.checkpoint, policy=info.policy)
     desk.say(f"{names_text(info.names)}, {info.place}: policy {info.policy}", "bold")
@@ -137,7 +137,7 @@ def challenge(
     refuse_other_than_picture(out)
     records = desk.federation(federation)
     region, info = find_checkpoint(records.view, at)
-    with _device(desk, records, region, info, state, Mode.CHALLENGE) as device:
+    with open_device(desk, records, region, info, state, Mode.CHALLENGE) as device:
         drawn = device.challenge(desk.now, desk.entropy)
     until = (drawn.tick + 2) * records.federation.clock.tick_seconds
     desk.say(f"{names_text(info.names)}, {info.place}: policy {info.policy}", "bold")
@@ -186,11 +186,10 @@ def verify(
     text = _scan(code)
     if state is None:
         desk.warn("Without --state a code that is shown twice is not noticed.")
-        device = Device(records.federation, CheckpointState(region, info.checkpoint, info.policy))
-        device.follow(records.regions[region].entries(), info.policy)
+        device = passing_device(records, region, info)
         outcome = device.verify(text, desk.now, desk.entropy)
     else:
-        with _device(desk, records, region, info, state, None) as device:
+        with open_device(desk, records, region, info, state, None) as device:
             outcome = device.verify(text, desk.now, desk.entropy)
     _display(desk, outcome)
     desk.result(
@@ -201,8 +200,15 @@ def verify(
     raise typer.Exit(EXIT_CODES[outcome.verdict])
 
 
+def passing_device(records: FederationDirectory, region: str, info: CheckpointInfo) -> Device:
+    """A checkpoint without a memory, up to date."""
+    device = Device(records.federation, CheckpointState(region, info.checkpoint, info.policy))
+    device.follow(records.regions[region].entries(), info.policy)
+    return device
+
+
 @contextmanager
-def _device(
+def open_device(
     desk: Desk,
     records: FederationDirectory,
     region: str,

@@ -19,17 +19,19 @@ import io
 import json
 import sys
 from collections.abc import Callable, Sequence
+from importlib.metadata import entry_points
 
 import typer
 from rich.console import Console
 
 from guosuo import __version__
-from guosuo.cli import checkpoint, policy, region, wallet, wallet_check
+from guosuo.cli import checkpoint, policy, region, serving, wallet, wallet_check
 from guosuo.cli.bench import bench
 from guosuo.cli.common import printable
 from guosuo.cli.demo_command import demo
 from guosuo.cli.examples import examples
 from guosuo.cli.selftest import selftest
+from guosuo.cli.simulate import EXAMPLE, simulate
 from guosuo.errors import CallerError, GuosuoError, PeerError, Reason
 from guosuo.policy.compiler import PolicyError
 
@@ -47,11 +49,22 @@ app.command("demo")(demo)
 app.command("examples", epilog="Example: guosuo examples try")(examples)
 app.command("selftest")(selftest)
 app.command("bench")(bench)
+app.command("simulate", epilog=EXAMPLE)(simulate)
 app.add_typer(region.app, name="region")
 wallet.app.command("check", epilog=wallet_check.EXAMPLE)(wallet_check.check)
 app.add_typer(wallet.app, name="wallet")
 app.add_typer(policy.app, name="policy")
+checkpoint.app.command("refresh", epilog=serving.REFRESH_EXAMPLE)(serving.refresh)
+checkpoint.app.command("serve", epilog=serving.SERVE_EXAMPLE)(serving.serve)
 app.add_typer(checkpoint.app, name="checkpoint")
+
+_PLUGGED = {
+    "node": "Run a region's node, or a stand-alone witness.",
+    "federation": "Found and join federations of nodes.",
+}
+"""Groups of commands that come with the node; loaded only when they are called."""
+for _name, _help in _PLUGGED.items():
+    app.add_typer(typer.Typer(help=_help, no_args_is_help=True), name=_name)
 
 _NOT_SHOWN = {Reason.NOT_ACCEPTED_THERE, Reason.NO_CREDENTIAL}
 """The caller's errors that are an outcome rather than a misuse."""
@@ -76,6 +89,19 @@ def main() -> None:
     sys.exit(run(sys.argv[1:]))
 
 
+def _plug_in(name: str) -> None:
+    """Put a group of the node in the place of its stub."""
+    points = entry_points(group="guosuo.commands", name=name)
+    try:
+        (point,) = points
+        group = point.load()
+    except (ModuleNotFoundError, ValueError):
+        hint = "the node is not installed: pip install 'guosuo[node]'"
+        raise CallerError(Reason.ENGINE, hint) from None
+    app.registered_groups = [g for g in app.registered_groups if g.name != name]
+    app.add_typer(group, name=name)
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; the exit code. Whatever was wrong has been said."""
 
@@ -88,7 +114,12 @@ def run(arguments: Sequence[str]) -> int:
         console.print(printable(text), markup=False, highlight=False)
         return code
 
-    return _guarded(lambda: app(list(arguments), prog_name="guosuo", standalone_mode=False), fail)
+    def work() -> object:
+        if arguments and arguments[0] in _PLUGGED:
+            _plug_in(arguments[0])
+        return app(list(arguments), prog_name="guosuo", standalone_mode=False)
+
+    return _guarded(work, fail)
 
 
 def _guarded(work: Callable[[], object], fail: Callable[[int, str, str], int]) -> int:

@@ -39,8 +39,9 @@ def selftest(
     """Run published test vectors that are found under a folder.
 
     Files are recognised by their content: BBS fixtures of both suites, hash to
-    curve, expand_message, BLS12-381, Base45 and CBOR. Ends with 0 if all cases
-    passed, 1 if one failed, 2 if nothing was recognised or the call was wrong.
+    curve, expand_message, BLS12-381, Base45, CBOR, Ed25519, Merkle trees with
+    their notes and tiles, and status lists. Ends with 0 if all cases passed, 1 if
+    one failed, 2 if nothing was recognised or the call was wrong.
     """
     if not directory.exists():
         raise CallerError(Reason.ARGUMENT, "there is no such folder of vectors")

@@ -31,10 +31,28 @@ from guosuo.cli.common import (
     write_new,
 )
 from guosuo.cli.counter import REFUSALS
+from guosuo.cli.enrolling import (
+    Applying,
+    apply_online,
+    ask_identification,
+    kept_request,
+    region_of,
+)
 from guosuo.cli.examples import read_anchors
+from guosuo.cli.nodes import (
+    CaOption,
+    Copying,
+    IdOption,
+    NodeOption,
+    NodesOption,
+    copying,
+    reach,
+    wallet_json,
+    wallet_words,
+)
 from guosuo.cli.parties import region_label
 from guosuo.cli.purse import FileArgument, Purse, check_there, load, open_wallet
-from guosuo.errors import CallerError, PeerError, Reason
+from guosuo.errors import CallerError, Reason
 from guosuo.evidence.dcc import verify
 from guosuo.evidence.facts import EvidenceFact, fact_from_dcc
 from guosuo.evidence.registry import EvidenceKind
@@ -44,8 +62,9 @@ from guosuo.federation.clock import KEY_EPOCHS
 from guosuo.host.directory import FederationDirectory
 from guosuo.host.lock import exclusive
 from guosuo.host.wallet_file import WalletFile
-from guosuo.roles.enrolment import Answer, RefusalCode, open_offer
+from guosuo.roles.enrolment import Answer, RefusalCode
 from guosuo.roles.holding import HeldSlot, Refreshed
+from guosuo.roles.offline import Offline, wallet_offline
 from guosuo.roles.wallet import Wallet
 
 app = typer.Typer(
@@ -59,12 +78,22 @@ def init(
     file: FileArgument,
     *,
     federation: FederationOption,
+    node: NodeOption = None,
+    ca: CaOption = None,
+    begin: IdOption = None,
     key_file: KeyFileOption = None,
     engine: EngineOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a new wallet, for one federation, sealed with a passphrase or a key file."""
+    """Make a new wallet, for one federation, sealed with a passphrase or a key file.
+
+    With --node, --ca and --id the federation's directory is begun from a node.
+    """
     desk = Desk.open(None, engine, as_json)
+    asked = reach(node, ca, begin=begin)
+    if asked is not None:
+        with copying(desk, federation, asked):
+            pass
     records = desk.federation(federation, follow=False)
     refuse_existing(file)
     store = WalletFile(
@@ -87,7 +116,9 @@ def init(
     "enrol",
     epilog="Example: guosuo wallet enrol lan.wallet --offer lan.offer --dcc lan.png "
     "--anchors anchors.json --out lan.request, and then "
-    "guosuo wallet enrol lan.wallet --answer lan.answer",
+    "guosuo wallet enrol lan.wallet --answer lan.answer; or at once: "
+    "guosuo wallet enrol lan.wallet --node node.440000.example:8443 --ca nodes.pem "
+    "--dcc lan.png --anchors anchors.json",
 )
 def enrol(
     file: FileArgument,
@@ -113,6 +144,18 @@ def enrol(
     answer: Annotated[
         Path | None, typer.Option(metavar="PATH", help="The region's answer, which ends it.")
     ] = None,
+    node: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="The region's node: ask it, and conclude."),
+    ] = None,
+    ca: CaOption = None,
+    identification: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            help="With --node: what the region's person check asks for; asked for if left out.",
+        ),
+    ] = None,
     key_file: KeyFileOption = None,
     now: NowOption = None,
     engine: EngineOption = None,
@@ -124,8 +167,25 @@ def enrol(
     leaves it. Exit code 1 if the region refused.
     """
     desk = Desk.open(now, engine, as_json)
-    if (offer is None) == (answer is None):
-        raise CallerError(Reason.ARGUMENT, "give --offer to ask, or --answer to conclude")
+    if [offer, answer, node].count(None) != 2:  # noqa: PLR2004 - all but one
+        hint = "give --offer to ask, --answer to conclude, or --node for both"
+        raise CallerError(Reason.ARGUMENT, hint)
+    asked = reach([node] if node else None, ca)
+    if asked is not None:
+        if dcc is None:
+            raise CallerError(Reason.ARGUMENT, "show the certificate with --dcc")
+        check_there(file)
+        with copying(desk, federation, asked) as copy:
+            trusted = read_anchors(anchors, copy.records.federation, allow_test=allow_test_anchors)
+            document, fact = _read_evidence(dcc, trusted, desk.now)
+            text = ask_identification(desk, identification)
+            applying = Applying(document, fact, text, replace)
+            with open_wallet(desk, copy.records, file, key_file) as purse:
+                data = apply_online(purse, copy, applying, again=again)
+                # The first signatures may be under a key that was not published before.
+                copy.follow()
+                _conclude(purse, copy.records, data)
+        return
     records = desk.federation(federation)
     if answer is not None:
         with open_wallet(desk, records, file, key_file) as purse:
@@ -136,9 +196,9 @@ def enrol(
     refuse_existing(out)
     check_there(file)
     signed = read_file(offer)
-    region = _region_of(records.federation, signed, desk.now)
+    region = region_of(records.federation, signed, desk.now)
     trusted = read_anchors(anchors, records.federation, allow_test=allow_test_anchors)
-    fact = _read_evidence(dcc, trusted, desk.now)
+    _, fact = _read_evidence(dcc, trusted, desk.now)
     with open_wallet(desk, records, file, key_file) as purse:
         if purse.wallet.state.pending is not None and not again:
             hint = "a request waits for its answer: conclude with --answer, or begin --again"
@@ -151,23 +211,11 @@ def enrol(
     desk.result(region=region, request=str(out), kind=fact.kind.name.lower())
 
 
-def _region_of(federation: Federation, offer: bytes, now: int) -> str:
-    """The member that signed this offer; offers name their region only inside."""
-    for region in federation.members:
-        try:
-            open_offer(federation, region, offer, now)
-        except PeerError as error:
-            if error.reason is Reason.ENROLMENT_NONCE:
-                raise PeerError(error.reason, "the offer has ended; ask for a new one") from None
-        else:
-            return region
-    raise PeerError(Reason.RECORD_SIGNATURE, "that is no offer of a region of this federation")
-
-
-def _read_evidence(dcc: str, anchors: TrustAnchors, now: int) -> EvidenceFact:
+def _read_evidence(dcc: str, anchors: TrustAnchors, now: int) -> tuple[str, EvidenceFact]:
+    """The text of the certificate's code, and what it says."""
     text = read_code(dcc)
     with advising("this certificate cannot be enrolled"):
-        return fact_from_dcc(verify(text, anchors, now=now))
+        return text, fact_from_dcc(verify(text, anchors, now=now))
 
 
 def _conclude(purse: Purse, records: FederationDirectory, data: bytes) -> None:
@@ -175,6 +223,7 @@ def _conclude(purse: Purse, records: FederationDirectory, data: bytes) -> None:
     with advising("that is no answer to this wallet's request"):
         outcome = wallet.conclude(Answer.decode(data), records.view)
     purse.save()
+    kept_request(purse.file.path).unlink(missing_ok=True)
     if isinstance(outcome, RefusalCode):
         desk.say(f"The region refused, signed: {REFUSALS[outcome]}.", "yellow")
         desk.result(granted=False, refusal=outcome.value)
@@ -193,11 +242,18 @@ def _conclude(purse: Purse, records: FederationDirectory, data: bytes) -> None:
 # --- keeping it fresh -------------------------------------------------------------------
 
 
-@app.command("refresh", epilog="Example: guosuo wallet refresh lan.wallet --federation fed")
+@app.command(
+    "refresh",
+    epilog="Example: guosuo wallet refresh lan.wallet --federation fed "
+    "--node node.440000.example:8443 --ca nodes.pem",
+)
 def refresh(
     file: FileArgument,
     *,
     federation: FederationOption,
+    node: NodeOption = None,
+    nodes: NodesOption = False,
+    ca: CaOption = None,
     key_file: KeyFileOption = None,
     now: NowOption = None,
     engine: EngineOption = None,
@@ -205,25 +261,51 @@ def refresh(
 ) -> None:
     """Fetch the renewals of all slots from the boards; once per epoch is enough.
 
-    Whole buckets are fetched, so nobody learns which slot is whose. Exit code 1 if a slot
-    has no renewal in its region's newest epoch.
+    With --node or --nodes the federation's directory is brought up to date before: bundles
+    of all regions and whole buckets are fetched, so nobody learns which slot is whose and
+    where the holder is going. Exit code 1 if a slot has no renewal in its region's newest
+    epoch.
     """
     desk = Desk.open(now, engine, as_json)
-    records = desk.federation(federation)
-    current = records.federation.clock.epoch_at(desk.now)
-    rows = []
-    with open_wallet(desk, records, file, key_file) as purse:
-        for region, slot in list(purse.wallet.state.slots):
-            rows.append(_refresh_slot(purse.wallet, records, (region, slot), current))
-        purse.wallet.forget_renewals(current - KEY_EPOCHS + 1)
-        purse.save()
+    asked = reach(node, ca, nodes=nodes)
+    check_there(file)
+    if asked is None:
+        records = desk.federation(federation)
+        rows, offline = _refresh(desk, records, file, key_file, None)
+    else:
+        with copying(desk, federation, asked) as copy:
+            copy.follow()
+            copy.fetch()
+            rows, offline = _refresh(desk, copy.records, file, key_file, copy)
     for row in rows:
         desk.say(f"slot {row['slot']} of {row['region']}: {_WORDS[row['newest']]}")
     if not rows:
         desk.say("This wallet has no slot yet; enrol first.")
-    desk.result(slots=rows)
+    else:
+        desk.say(wallet_words(offline))
+    desk.result(slots=rows, **wallet_json(offline))
     if any(row["newest"] in {Refreshed.ABSENT, Refreshed.SPOILED} for row in rows):
         raise typer.Exit(1)
+
+
+def _refresh(
+    desk: Desk,
+    records: FederationDirectory,
+    file: Path,
+    key_file: Path | None,
+    copy: Copying | None,
+) -> tuple[list[dict[str, Any]], tuple[Offline, ...]]:
+    """Take the renewals of all slots, with their buckets fetched first if there are nodes."""
+    current = records.federation.clock.epoch_at(desk.now)
+    with open_wallet(desk, records, file, key_file) as purse:
+        wallet = purse.wallet
+        slots = list(wallet.state.slots)
+        if copy is not None:
+            copy.fetch(slots)
+        rows = [_refresh_slot(wallet, records, name, current) for name in slots]
+        wallet.forget_renewals(current - KEY_EPOCHS + 1)
+        purse.save()
+    return rows, wallet_offline(wallet.state, records.view, records.fetch, desk.now)
 
 
 _WORDS = {

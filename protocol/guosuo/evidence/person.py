@@ -34,12 +34,17 @@ class PersonCheck(Protocol):
 
 
 def check_holder(identified: Identified, document: VerifiedDcc) -> None:
-    """`PeerError(PERSON_MISMATCH)` unless the evidence names this person (GS-ENROL-8).
+    """`PeerError(PERSON_MISMATCH)` unless the evidence names this person (GS-ENROL-8)."""
+    check_person(identified, document.holder)
+
+
+def check_person(identified: Identified, holder: Person) -> None:
+    """`PeerError(PERSON_MISMATCH)` unless evidence of `holder` is this person's (GS-ENROL-8).
 
     Transliterated names (ICAO 9303) and the birth date must be equal; a birth date
     missing on either side is not equal to anything.
     """
-    claimed, holder = identified.person, document.holder
+    claimed = identified.person
     same_name = (_plain(claimed.fnt), _plain(claimed.gnt)) == (
         _plain(holder.fnt),
         _plain(holder.gnt),

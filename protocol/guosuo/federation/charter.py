@@ -48,7 +48,7 @@ class Name(Message):
 
 
 Endpoint = Annotated[str, Size(3, 256), Match(r"[0-9A-Za-z.:\[\]_-]+:[0-9]{1,5}")]
-"""`host:port` of a node's gRPC listener for other nodes."""
+"""`host:port` of a gRPC listener."""
 
 
 @message
@@ -87,7 +87,9 @@ class Member(Message):
     witness_key: Ed25519Key | None = None
     """Cosigns the checkpoints of all logs; absent if the member's node is no witness."""
     endpoints: Annotated[tuple[Endpoint, ...], Size(1, 8)] | None = None
-    """Where its node answers; absent in federations that pass files."""
+    """Where its node answers other nodes; absent in federations that pass files."""
+    public: Annotated[tuple[Endpoint, ...], Size(1, 8)] | None = None
+    """Where its node answers wallets, checkpoints and officers."""
 
     def name(self, language: str = _ENGLISH) -> str:
         """The name in a language, or the first one given."""

@@ -16,6 +16,25 @@ LIST_EPOCHS = 2
 KEY_EPOCHS = 3
 """Epochs that a key can be listed; ages in evidence values cover them."""
 
+PARTS = 240
+"""The clockwork of an epoch is told in parts of E/240: minutes, if E is four hours."""
+CUT_OFF_AT = -60
+"""Orders are taken for an epoch until then, counted from its start T."""
+ENTRY_AT = -45
+"""Epoch entry and board are public."""
+REPORTS_UNTIL = -25
+LIST_AT = -20
+"""The first version of the list is published."""
+REVISIONS_AT = (40, 100, 160)
+"""Changes of a list are batched into revisions at these moments."""
+SWITCH_AT = 80
+"""Wallets change from the list of t − 1 to that of t."""
+REFRESH_WITHIN = (-20, 60)
+POLL_WITHIN = (165, 215)
+"""A wallet refreshes at a random moment within the first, and polls within the second."""
+CHECKPOINT_POLL = 15
+"""Online checkpoints look for new entries this often."""
+
 
 @dataclass(frozen=True, slots=True)
 class Clockwork:
@@ -35,6 +54,10 @@ class Clockwork:
         """T, the first second of an epoch."""
         return self.zero + epoch * self.epoch_seconds
 
+    def moment(self, epoch: int, part: float) -> float:
+        """Unix time of a moment of the clockwork, `part` times E/240 after T."""
+        return self.start(epoch) + part * self.epoch_seconds / PARTS
+
     def list_window(self, epoch: int) -> tuple[int, int]:
         """[not_before, not_after) of the list of an epoch."""
         return self.start(epoch), self.start(epoch + LIST_EPOCHS)
@@ -50,7 +73,7 @@ class Clockwork:
         the holder. In epoch 0 there is only list 0.
         """
         epoch = self.epoch_at(now)
-        early = 3 * (now - self.start(epoch)) < self.epoch_seconds
+        early = PARTS * (now - self.start(epoch)) < SWITCH_AT * self.epoch_seconds
         return epoch - 1 if early and epoch > 0 else epoch
 
     def tick_at(self, now: int) -> int:

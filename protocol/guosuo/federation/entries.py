@@ -20,9 +20,11 @@ from guosuo.federation.ids import (
     Ed25519Signature,
     Epoch,
     OrganisationId,
+    Region,
     Revision,
     Slot,
 )
+from guosuo.federation.judge import Rule, Ruling
 from guosuo.scheme import KeyId, Scheme
 from guosuo.wire import cbor
 from guosuo.wire.schema import G2Bytes, Hash, Message, Range, Size, message
@@ -34,6 +36,14 @@ MAX_CHECKPOINTS = 1 << 18
 _MAX_STATUS = 1 << 24
 MAX_SLOTS = 8 * _MAX_STATUS
 """Slot numbers end here: a status list is an array over them, and must stay readable."""
+
+
+@message
+class CutKey(Message):
+    """An own epoch key that is stolen."""
+
+    epoch: Epoch
+    revision: Revision
 
 
 @message
@@ -54,6 +64,8 @@ class EpochEntry(Message):
     active: int
     previous: Hash | None
     """Hash of the previous epoch entry; absent in the first."""
+    cuts: Annotated[tuple[CutKey, ...], Size(1, 8)] | None = None
+    """Own keys that this one replaces because they were stolen (GS-EPOCH-12)."""
 
 
 @message
@@ -129,6 +141,24 @@ class ListEntry(Message):
 
     part: Hash
     keys: Hash
+    lowest: Revision | None = None
+    """Set by a cut: revisions of this epoch below this one have ended (GS-LIST-10)."""
+
+
+@message
+class JudgementEntry(Message):
+    """This node's judgement on an epoch of a region, its own included (GS-EPOCH-13)."""
+
+    region: Region
+    epoch: Epoch
+    revision: Revision | None
+    """Of the key that is listed for it; absent if there is none."""
+    verdict: Ruling
+    rule: Rule
+    entry: Hash | None
+    """Of the signed epoch entry that was judged; absent if there is none."""
+    state: Hash
+    """Of the region's state after the epoch, as `Judged.digest`."""
 
 
 @message

@@ -38,13 +38,22 @@ class Kind(StrEnum):
     LIST = "list"
     POLICY = "policy"
     CHECKPOINTS = "checkpoints"
+    JUDGEMENT = "judgement"
     OFFER = "offer"
     RECEIPT = "receipt"
     REFUSAL = "refusal"
 
 
 LOGGED = frozenset(
-    {Kind.EPOCH, Kind.ORDER, Kind.LIST_PART, Kind.LIST, Kind.POLICY, Kind.CHECKPOINTS}
+    {
+        Kind.EPOCH,
+        Kind.ORDER,
+        Kind.LIST_PART,
+        Kind.LIST,
+        Kind.POLICY,
+        Kind.CHECKPOINTS,
+        Kind.JUDGEMENT,
+    }
 )
 """Kinds that are entries of a region's log."""
 
@@ -88,6 +97,17 @@ def open_record(
     if not signature_holds(public, _structure(_protected(kind), federation, payload), signature):
         raise PeerError(Reason.RECORD_SIGNATURE)
     return payload
+
+
+def payload(data: bytes, *, max_size: int = MAX_ENTRY) -> bytes:
+    """The payload of a record whose signature was checked before; `PeerError` for no record."""
+    value = cbor.decode(data, max_size=max_size)
+    if not isinstance(value, list) or len(value) != 4:  # noqa: PLR2004 - COSE_Sign1
+        raise PeerError(Reason.MESSAGE_SHAPE)
+    found = value[2]
+    if not isinstance(found, bytes):
+        raise PeerError(Reason.MESSAGE_SHAPE)
+    return found
 
 
 def kind_of(data: bytes, *, max_size: int = MAX_ENTRY) -> Kind:

@@ -34,6 +34,8 @@ LIST_PROOF_SIZE = 96
 MAX_LISTED_KEYS = 1024
 MAX_REVISION = 3
 """At most three batched revisions of a list version; more are a fingerprint."""
+MAX_CUTS = 16
+"""Revisions beyond those that end all before them: one for each poll of an epoch at most."""
 
 
 @message
@@ -167,8 +169,10 @@ def check_part(scheme: Scheme, data: bytes) -> CheckedPart:
     A1 and C1 at the identity are refused by decoding: with them any W' passes.
     """
     part = ListPart.decode(data)
-    if part.federation != scheme.federation or part.revision > MAX_REVISION:
-        raise PeerError(Reason.LIST_REVISIONS if part.revision > MAX_REVISION else Reason.LIST_PART)
+    if part.revision > MAX_REVISION + MAX_CUTS:
+        raise PeerError(Reason.LIST_REVISIONS)
+    if part.federation != scheme.federation:
+        raise PeerError(Reason.LIST_PART)
     if part.not_after <= part.not_before:
         raise PeerError(Reason.LIST_PART)
     a1, c1 = scheme.engine.decode_g1(part.a1), scheme.engine.decode_g1(part.c1)

@@ -19,11 +19,13 @@ from guosuo.federation.entries import (
     CheckpointInfo,
     CheckpointsEntry,
     EpochEntry,
+    JudgementEntry,
     ListEntry,
     OrderEntry,
     epoch_public,
     root_statement,
 )
+from guosuo.federation.judge import MAX_CUT_REVISIONS, MAX_KEY_REVISION
 from guosuo.federation.records import (
     GENESIS,
     LOGGED,
@@ -34,12 +36,9 @@ from guosuo.federation.records import (
     open_record,
     signature_holds,
 )
-from guosuo.federation.trust_list import MAX_REVISION, CheckedPart, check_part
+from guosuo.federation.trust_list import MAX_CUTS, MAX_REVISION, CheckedPart, check_part
 from guosuo.policy.table import CheckedPolicy, check_policy
 from guosuo.scheme import KeyId
-
-MAX_KEY_REVISION = 2
-"""At most two key revisions per region and epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +75,8 @@ class RegionView:
     policies: dict[tuple[str, int], CheckedPolicy] = field(default_factory=dict)
     """Policy versions by (policy, version); the first entry of a version counts."""
     checkpoints: dict[str, CheckpointInfo] = field(default_factory=dict)
+    judgements: dict[tuple[str, int], JudgementEntry] = field(default_factory=dict)
+    """This gate's newest judgement on each (region, epoch)."""
     void: list[tuple[int, Reason]] = field(default_factory=list)
 
     def latest(self) -> PublishedEpoch | None:
@@ -157,6 +158,10 @@ class FederationView:
                 view.policies[name] = policy
             case Kind.CHECKPOINTS:
                 _apply_checkpoints(view, CheckpointsEntry.decode(body))
+            case Kind.JUDGEMENT:
+                judgement = JudgementEntry.decode(body)
+                self.federation.member(judgement.region)
+                view.judgements[judgement.region, judgement.epoch] = judgement
             case _:
                 raise PeerError(Reason.RECORD_KIND)
 
@@ -211,7 +216,7 @@ class FederationView:
             revises = (entry.epoch, entry.revision) == (
                 latest.id.epoch,
                 latest.id.revision + 1,
-            ) and entry.revision <= MAX_KEY_REVISION
+            ) and self._may_revise(view, entry)
             if not (follows or revises):
                 raise PeerError(Reason.EPOCH_ENTRY)
         elif entry.revision != 0:
@@ -232,9 +237,17 @@ class FederationView:
         public = epoch_public(scheme, entry)
         check_possession(scheme, key_id, public, entry.possession)
         self._keys[entry.public] = holders | {view.region}
-        view.epochs[key_id] = PublishedEpoch(
-            key_id, entry, public, view.last, frozenset(view.suspended | view.retired)
-        )
+        # 6. The first entry of an epoch number closes it: a revision uses the same orders.
+        invalid = frozenset(view.suspended | view.retired)
+        if latest is not None and entry.revision > 0:
+            invalid = latest.suspended
+        view.epochs[key_id] = PublishedEpoch(key_id, entry, public, view.last, invalid)
+
+    def _may_revise(self, view: RegionView, entry: EpochEntry) -> bool:
+        """Two revisions of an epoch, and two that replace a stolen key (GS-EPOCH-12)."""
+        earlier = [e.entry for k, e in view.epochs.items() if k.epoch == entry.epoch]
+        cuts = [bool(e.cuts) and e.revision > 0 for e in (*earlier, entry)]
+        return sum(cuts) <= MAX_CUT_REVISIONS and cuts.count(False) - 1 <= MAX_KEY_REVISION
 
 
 def _apply_checkpoints(view: RegionView, entry: CheckpointsEntry) -> None:
@@ -254,6 +267,11 @@ def _apply_list(view: RegionView, entry: ListEntry) -> None:
     if part is None:
         raise PeerError(Reason.NOT_PUBLISHED)
     version = (part.part.epoch, part.part.revision)
-    if version in view.lists or part.part.revision > MAX_REVISION:
+    if version in view.lists or entry.lowest not in (None, part.part.revision):
+        raise PeerError(Reason.LIST_REVISIONS)
+    # Three batched revisions, and more only as cuts (GS-LIST-10).
+    earlier = [e for (epoch, _), e in view.lists.items() if epoch == part.part.epoch]
+    cuts = [e.lowest is not None for e in (*earlier, entry)]
+    if part.part.revision > MAX_REVISION + sum(cuts) or sum(cuts) > MAX_CUTS:
         raise PeerError(Reason.LIST_REVISIONS)
     view.lists[version] = entry

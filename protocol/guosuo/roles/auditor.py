@@ -1,4 +1,4 @@
-"""The auditor: follows the regions' epochs and says which ones a gate may list.
+"""The auditor: follows the regions' epochs, feeds the judge, and says what a gate may list.
 
 Every node runs one over all regions; so can anybody else, from public files alone.
 """
@@ -10,9 +10,19 @@ from dataclasses import dataclass, field
 
 from guosuo.curve.points import G1
 from guosuo.errors import PeerError, Reason
-from guosuo.federation.audit import AuditedEpoch, audit_epoch
-from guosuo.federation.entries import decode_allotment
-from guosuo.federation.records import FetchBlob, fetch_checked
+from guosuo.federation.audit import AuditedEpoch, Examined, examine_epoch, void_rule
+from guosuo.federation.entries import EpochEntry, JudgementEntry
+from guosuo.federation.judge import Judge, Shared, Void
+from guosuo.federation.lists import Listing, listing
+from guosuo.federation.records import (
+    Append,
+    FetchBlob,
+    Kind,
+    LogEntry,
+    digest,
+    kind_of,
+    open_record,
+)
 from guosuo.federation.view import FederationView, PublishedEpoch
 from guosuo.scheme import KeyId
 
@@ -22,92 +32,160 @@ class RegionAudit:
     """What an auditor knows of one region so far."""
 
     admitted: dict[KeyId, AuditedEpoch] = field(default_factory=dict)
+    held: dict[KeyId, AuditedEpoch] = field(default_factory=dict)
+    """Read whole, with no other fault than slots left out or failing buckets."""
     refused: dict[KeyId, Reason] = field(default_factory=dict)
+    faults: dict[KeyId, Reason] = field(default_factory=dict)
+    """Why an epoch is held or refused."""
     waiting: dict[KeyId, Mapping[int, G1]] = field(default_factory=dict, repr=False)
     """Epochs of which a blob is missing so far, with the commitments before them."""
     commitments: Mapping[int, G1] = field(default_factory=dict, repr=False)
+    suspended: dict[int, int] = field(default_factory=dict, repr=False)
+    """Slots out of force, each with the epoch number that first left it out."""
+    whole: dict[KeyId, int] = field(default_factory=dict)
+    """`Finding.whole_since` of each epoch entry that was looked at."""
+    voids: int = 0
+    """Void entries that were looked at."""
     judged_before: int = 0
     """Epochs below this number were judged and forgotten."""
 
+    def known(self, key: KeyId) -> bool:
+        """Whether nothing more is to be found out about this epoch."""
+        return key in self.admitted or key in self.held or key in self.refused
+
 
 class Auditor:
-    """Audits every published epoch of every region once, in order."""
+    """Audits every published epoch of every region, in order, and judges it."""
 
-    def __init__(self, view: FederationView) -> None:
-        """`view` is fed by the caller; `follow` audits what is new in it."""
+    def __init__(self, view: FederationView, judge: Judge | None = None) -> None:
+        """`view` is fed by the caller; `follow` audits what is new in it.
+
+        `judge`: one that learns from elsewhere too (reports, forks, snapshots); a new one
+        with the charter's limits otherwise.
+        """
+        numbers = view.federation.charter.parameters
         self.view = view
+        self.judge = judge or Judge(
+            view.regions, hold_epochs=numbers.hold_epochs, late_epochs=numbers.late_epochs
+        )
         self.regions = {region: RegionAudit() for region in view.regions}
 
     def follow(self, region: str, fetch: FetchBlob) -> list[AuditedEpoch]:
         """Audit the epochs of a region that were not audited yet; the admitted ones.
 
-        An epoch of which a blob cannot be had is neither admitted nor refused: it is
-        judged again each time. Without its allotments nothing after it can be judged.
+        An epoch of which a blob cannot be had is LATE: it is judged again each time.
+        Without its allotments nothing after it can be judged.
         """
         state = self.regions[region]
         admitted = []
+        self._voids(region)
         for key_id, published in self.view.region(region).epochs.items():
             if key_id.epoch < state.judged_before and key_id not in state.waiting:
                 continue
-            if key_id in state.admitted or key_id in state.refused:
+            if state.known(key_id):
                 continue
             late = key_id in state.waiting
             before = state.waiting.get(key_id, state.commitments)
-            try:
-                audited = audit_epoch(self.view.federation, published, before, fetch)
-            except PeerError as error:
-                if error.reason is not Reason.RECORD_MISSING:
-                    state.refused[key_id] = error.reason
-                    state.waiting.pop(key_id, None)
-                elif self._readable(published, fetch):
-                    state.waiting[key_id] = before
-                else:
-                    break
-                if not late:
-                    state.commitments = self._allotted(published, before, fetch)
-                continue
-            state.waiting.pop(key_id, None)
-            state.admitted[key_id] = audited
+            whole = self._whole(published)
+            found = examine_epoch(self.view.federation, published, before, fetch, whole_since=whole)
+            if found.reason is Reason.RECORD_MISSING and found.commitments is None:
+                # A blob that is not even readable as allotments: nothing behind it is judged.
+                self.judge.learn(found.finding)
+                break
+            self._keep(state, found, before)
             if not late:
-                state.commitments = audited.commitments
-            admitted.append(audited)
+                state.commitments = found.commitments or before
+            if found.audited is not None and found.reason is None:
+                admitted.append(found.audited)
         return admitted
 
-    def listable(self, epoch: int) -> list[AuditedEpoch]:
-        """Admitted keys for the list of an epoch: its own and those of the one before.
+    def listing(self, epoch: int) -> Listing:
+        """What the list of an epoch says, as far as is known now (GS-LIST-5)."""
+        for region, view in self.view.regions.items():
+            state = self.regions[region]
+            for key_id in (*state.admitted, *state.held):
+                published = view.epochs.get(key_id)
+                if published is not None and self.view.shared(published):
+                    self.judge.learn(Shared(key_id))
+        return listing(self.judge, epoch)
 
-        Only the highest admitted revision of an epoch counts, and no key that two
-        regions published (GS-LIST-5).
-        """
+    def listable(self, epoch: int) -> list[AuditedEpoch]:
+        """The audited epochs whose keys the list of an epoch holds."""
         found = []
-        for state in self.regions.values():
-            for number in (epoch - 1, epoch):
-                revisions = [key for key in state.admitted if key.epoch == number]
-                newest = max(revisions, key=lambda key: key.revision, default=None)
-                if newest is not None and not self.view.shared(state.admitted[newest].published):
-                    found.append(state.admitted[newest])
+        for key_id in self.listing(epoch).keys:
+            state = self.regions[key_id.region]
+            audited = state.admitted.get(key_id) or state.held.get(key_id)
+            if audited is not None:
+                found.append(audited)
         return found
 
+    def judgement(self, region: str, epoch: int) -> Append:
+        """The log entry with the judgement on an epoch, as it stands now (GS-EPOCH-13)."""
+        judged = self.judge.judged(region, epoch)
+        body = JudgementEntry(
+            region=region,
+            epoch=epoch,
+            revision=judged.key.revision if judged.key else None,
+            verdict=judged.ruling,
+            rule=judged.rule,
+            entry=judged.entry,
+            state=judged.digest(),
+        )
+        return Append(Kind.JUDGEMENT, body.encode())
+
     def forget(self, before: int) -> None:
-        """Drop what is known of epochs that can no longer be listed; they stay judged."""
-        for state in self.regions.values():
-            state.admitted = {k: a for k, a in state.admitted.items() if k.epoch >= before}
+        """Drop what is known of epochs that can no longer be listed; they stay judged.
+
+        The last admitted and the last held epoch of a region stay, whatever their age.
+        """
+        for region, state in self.regions.items():
+            newest = self.judge.newest(region)
+            judged = None if newest is None else self.judge.judged(region, newest)
+            kept = {judged.admitted, judged.held} if judged else set()
+            state.admitted = {
+                k: a for k, a in state.admitted.items() if k.epoch >= before or k in kept
+            }
+            state.held = {k: a for k, a in state.held.items() if k.epoch >= before or k in kept}
             state.judged_before = max(state.judged_before, before)
 
-    def _readable(self, published: PublishedEpoch, fetch: FetchBlob) -> bool:
-        """Whether the allotment blob can be had."""
-        try:
-            fetch_checked(fetch, published.entry.allotment)
-        except PeerError:
-            return False
-        return True
+    def _keep(self, state: RegionAudit, found: Examined, before: Mapping[int, G1]) -> None:
+        key, reason = found.finding.key, found.reason
+        self.judge.learn(found.finding)
+        if reason is Reason.RECORD_MISSING:
+            state.waiting[key] = before
+            return
+        state.waiting.pop(key, None)
+        if reason is not None:
+            state.faults[key] = reason
+        if found.audited is None:
+            state.refused[key] = reason or Reason.EPOCH_ENTRY
+        elif reason is None:
+            state.admitted[key] = found.audited
+        else:
+            state.held[key] = found.audited
 
-    def _allotted(
-        self, published: PublishedEpoch, before: Mapping[int, G1], fetch: FetchBlob
-    ) -> Mapping[int, G1]:
-        """Slots of a refused epoch stay allotted if its blob can be read at all."""
-        try:
-            blob = fetch_checked(fetch, published.entry.allotment)
-            return {**decode_allotment(self.view.federation.scheme, blob), **before}
-        except PeerError:
-            return before
+    def _whole(self, published: PublishedEpoch) -> int:
+        """Since which epoch number nobody was left out any more (for cuts)."""
+        state, key = self.regions[published.id.region], published.id
+        if key not in state.whole:
+            state.suspended = {
+                slot: state.suspended.get(slot, key.epoch) for slot in published.suspended
+            }
+            state.whole[key] = max(state.suspended.values(), default=0)
+        return state.whole[key]
+
+    def _voids(self, region: str) -> None:
+        """Tell the judge of epoch entries that do not conform."""
+        view, state = self.view.region(region), self.regions[region]
+        log_key = self.view.federation.member(region).log_key
+        for index, reason in view.void[state.voids :]:
+            data = view.entries[index]
+            if kind_of(data) is not Kind.EPOCH:
+                continue
+            try:
+                signed = open_record(log_key, self.view.federation.id, Kind.EPOCH, data)
+                entry = EpochEntry.decode(LogEntry.decode(signed).body)
+            except PeerError:
+                continue
+            self.judge.learn(Void(region, entry.epoch, digest(data), void_rule(reason)))
+        state.voids = len(view.void)

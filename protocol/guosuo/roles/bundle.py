@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from guosuo.curve.entropy import Entropy
 from guosuo.errors import PeerError, Reason
 from guosuo.federation.charter import Federation
+from guosuo.federation.clock import KEY_EPOCHS, LIST_EPOCHS
 from guosuo.federation.entries import ListEntry
+from guosuo.federation.judge import Ruling
 from guosuo.federation.records import FetchBlob, fetch_checked
 from guosuo.federation.trust_list import (
     CheckedKeys,
@@ -28,6 +30,8 @@ from guosuo.policy.envelope import check_envelope
 from guosuo.policy.table import CheckedPolicy, CheckedTable, audit_table
 from guosuo.scheme import KeyId
 
+_OLDER_KEYS = 2
+"""Keys older than t − 1 that a list holds of one region: the held and the last admitted one."""
 _FULL_SIZE = 7
 """From this many members on, the list must hold three regions by default."""
 
@@ -144,15 +148,18 @@ class BundleBook:
 def _audit_list(
     view: FederationView, part: CheckedPart, entry: ListEntry, fetch: FetchBlob, entropy: Entropy
 ) -> CheckedKeys:
-    # 2. The keys are the regions' own published keys, of this epoch or the one before.
+    # 2. The keys are the regions' own published keys, of this epoch or the one before, or
+    # such as the gate's own judgement explains.
     keys = ListKeys.decode(fetch_checked(fetch, entry.keys))
     epoch = part.part.epoch
+    oldest = oldest_key_epoch(view.federation, epoch)
     publics = {
         key_id: published.public
         for member in view.regions.values()
         for key_id, published in member.epochs.items()
-        if epoch - 1 <= key_id.epoch <= epoch
+        if oldest <= key_id.epoch <= epoch + 1
     }
+    refuse_unexplained(view, view.region(part.part.region), epoch, [key.id for key in keys.keys])
     # 3. S and every T_i are what the public part says.
     checked = audit_keys(view.federation.scheme, part, keys, publics, entropy)
     # 4. Every member is listed, or its absence is explained, and never both (GS-LIST-7).
@@ -161,6 +168,40 @@ def _audit_list(
     if listed & explained or listed | explained != set(view.federation.members):
         raise PeerError(Reason.LIST_INCOMPLETE)
     return checked
+
+
+def oldest_key_epoch(federation: Federation, epoch: int) -> int:
+    """The oldest epoch whose key the list of an epoch can hold (GS-LIST-5)."""
+    numbers = federation.charter.parameters
+    return epoch + LIST_EPOCHS - KEY_EPOCHS - numbers.late_epochs - numbers.hold_epochs
+
+
+def refuse_unexplained(
+    view: FederationView, gate: RegionView, epoch: int, listed: Sequence[KeyId]
+) -> None:
+    """Keys other than those of t and t − 1 stand on a list for a reason (GS-LIST-11).
+
+    Older ones, two of a region at most, if the gate's log judges the region's epoch t
+    otherwise than ADMIT; one of t + 1 if it replaces a stolen key.
+    `PeerError(LIST_KEYS)`: a gate that may choose among old keys can mark holders.
+    """
+    older: dict[str, int] = {}
+    for key in listed:
+        if key.region not in view.regions:
+            raise PeerError(Reason.LIST_KEYS)
+        if key.epoch > epoch:
+            published = view.regions[key.region].epochs.get(key)
+            if published is None or not published.entry.cuts:
+                raise PeerError(Reason.LIST_KEYS)
+        elif key.epoch < epoch - 1:
+            judgement = gate.judgements.get((key.region, epoch))
+            older[key.region] = older.get(key.region, 0) + 1
+            if (
+                judgement is None
+                or judgement.verdict is Ruling.ADMIT
+                or older[key.region] > _OLDER_KEYS
+            ):
+                raise PeerError(Reason.LIST_KEYS)
 
 
 def _audit_policy(

@@ -21,6 +21,7 @@ from guosuo.presentation.frame import Challenge, Frame, Poster
 from guosuo.presentation.proof import Presentation
 from guosuo.presentation.setting import NONCE_SIZE, Mode, Setting, place_hash
 from guosuo.presentation.verify import Item, verify_batch
+from guosuo.roles.timing import list_refusal, tick_refusal
 from guosuo.roles.verdict import Cause, Inner, Notice, Outcome, Verdict
 
 _EARLY = 12
@@ -104,6 +105,9 @@ class Checkpoint:
             if part.digest == entry.part:
                 early = self.federation.clock.epoch_seconds // _EARLY
                 self.state.floor = max(self.state.floor, part.part.not_before - early)
+                if entry.lowest is not None:
+                    # A cut: a key that lower revisions hold was stolen.
+                    self.require_revision(part.part.epoch, entry.lowest)
         self._prune()
 
     def _prune(self) -> None:
@@ -202,17 +206,18 @@ class Checkpoint:
         if frame.place != place or frame.mode is not state.mode:
             return Reason.CHECKPOINT_UNKNOWN
         nonce = b""
-        if abs(frame.tick - clock.tick_at(now)) > 1 or frame.tick < state.quiet_until:
-            return Reason.TICK
+        if reason := tick_refusal(clock, frame.tick, now, quiet_until=state.quiet_until):
+            return reason
         if state.mode is Mode.CHALLENGE:
             if self._open is None or frame.tick != self._open.tick:
                 return Reason.TICK
             nonce = self._open.nonce
         part = state.parts.get((frame.epoch, frame.revision))
-        if part is None or frame.revision < state.lowest.get(frame.epoch, 0):
+        if part is None:
             return Reason.LIST_REVISIONS
-        if not part.part.not_before <= now < part.part.not_after:
-            return Reason.LIST_EXPIRED
+        lowest = state.lowest.get(frame.epoch, 0)
+        if reason := list_refusal(clock, frame.epoch, frame.revision, now, lowest=lowest):
+            return reason
         policy = self._policy(now)
         if policy is None or policy.part.version != frame.policy_version:
             return Reason.POLICY_EXPIRED

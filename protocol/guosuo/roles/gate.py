@@ -16,6 +16,7 @@ from guosuo.federation.charter import Federation
 from guosuo.federation.entries import CheckpointInfo, CheckpointsEntry, ListEntry
 from guosuo.federation.records import Append, Effect, Effects, Kind, PutBlob, digest
 from guosuo.federation.trust_list import (
+    MAX_CUTS,
     MAX_REVISION,
     Absence,
     ListPart,
@@ -26,9 +27,10 @@ from guosuo.federation.trust_list import (
 from guosuo.policy.compiler import compile_policy
 from guosuo.policy.document import PolicyDocument
 from guosuo.policy.table import make_table
-from guosuo.roles.bundle import refuse_outside
+from guosuo.roles.bundle import oldest_key_epoch, refuse_outside
 
 SCOPE = "all"
+_VERSIONS = 1 + MAX_REVISION + MAX_CUTS
 _REGISTER_BATCH = 64
 _REGISTER_OCTETS = 15_000
 """Checkpoints in one entry: by number, and by octets below the limit of an entry."""
@@ -46,6 +48,8 @@ class GateState:
     parts: dict[tuple[int, int], ListPart] = field(default_factory=dict)
     listed: set[tuple[int, int]] = field(default_factory=set)
     """Versions whose key list is published."""
+    cuts: set[tuple[int, int]] = field(default_factory=set)
+    """Those of them that ended the revisions before them."""
     policies: dict[str, int] = field(default_factory=dict)
     """Latest version of each policy."""
 
@@ -58,14 +62,23 @@ class GateAuthority:
         federation.member(state.region)
         self.federation = federation
         self.state = state
+        self.lost: set[tuple[int, int]] = set()
+        """Versions that the log has and this state forgot: passed over, never drawn again."""
 
-    def prepare_parts(self, epoch: int, entropy: Entropy, *, ahead: int = PARTS_AHEAD) -> Effects:
+    def prepare_parts(
+        self, epoch: int, entropy: Entropy, *, ahead: int = PARTS_AHEAD, revisions: int = 0
+    ) -> Effects:
         """Publish the public parts of the lists of `epoch` … `epoch + ahead`.
 
-        a and b are drawn anew, both, independently, for every version.
+        With `revisions`, those of every version that may come (a cut beyond them apart), so
+        that a checkpoint without network knows them. a and b are drawn anew, both,
+        independently, for every version.
         """
         missing = [
-            (t, 0) for t in range(epoch, epoch + ahead + 1) if (t, 0) not in self.state.parts
+            (t, r)
+            for t in range(epoch, epoch + ahead + 1)
+            for r in range(1 + revisions)
+            if (t, r) not in self.state.parts and (t, r) not in self.lost
         ]
         return tuple(self._keep(version, *self._draw(version, entropy)) for version in missing)
 
@@ -76,18 +89,22 @@ class GateAuthority:
         entropy: Entropy,
         *,
         absent: Iterable[Absence] = (),
+        cut: bool = False,
     ) -> Effects:
-        """The list of an epoch: T_i of each admitted key, every absence explained.
+        """The list of an epoch: T_i of each listed key, every absence explained.
 
-        `admitted`: audited epochs t and t − 1 of the regions. Calling it again for
-        an epoch publishes the next revision; after three, `CallerError`.
+        `admitted`: the audited epochs whose keys the judge lists. Calling it again for an
+        epoch publishes the next revision; after three, `CallerError`. `cut`: a key of the
+        lower revisions was stolen, they end with this one, and it is not counted.
         """
         state = self.state
-        revision = next(r for r in range(MAX_REVISION + 2) if (epoch, r) not in state.listed)
-        if revision > MAX_REVISION:
+        used = state.listed | self.lost
+        revision = next(r for r in range(_VERSIONS + 1) if (epoch, r) not in used)
+        cuts = sum(version[0] == epoch for version in state.cuts) + cut
+        if revision > MAX_REVISION + cuts or cuts > MAX_CUTS:
             raise CallerError(Reason.LIST_REVISIONS, "three revisions of a list are the limit")
-        if any(not epoch - 1 <= a.published.id.epoch <= epoch for a in admitted):
-            raise CallerError(Reason.ARGUMENT, "a list holds keys of its epoch and the one before")
+        if any(not _may_hold(self.federation, epoch, a.published.id.epoch) for a in admitted):
+            raise CallerError(Reason.ARGUMENT, "a list holds no key of that age")
         version = (epoch, revision)
         known = version in state.parts
         secret, part = (
@@ -102,10 +119,14 @@ class GateAuthority:
             [(a.published.id, a.published.public) for a in admitted],
             sorted(absent, key=lambda absence: absence.region),
         ).encode()
-        entry = ListEntry(part=digest(part.encode()), keys=digest(keys))
+        entry = ListEntry(
+            part=digest(part.encode()), keys=digest(keys), lowest=revision if cut else None
+        )
         # A list that cannot be written (no key, say) leaves no part behind that no log has.
         effects: list[Effect] = [] if known else [self._keep(version, secret, part)]
         state.listed.add(version)
+        if cut:
+            state.cuts.add(version)
         return (*effects, PutBlob(keys), Append(Kind.LIST, entry.encode()))
 
     def publish_policy(self, document: PolicyDocument, entropy: Entropy) -> Effects:
@@ -159,6 +180,7 @@ class GateAuthority:
         state.secrets = {v: s for v, s in state.secrets.items() if v[0] >= before}
         state.parts = {v: p for v, p in state.parts.items() if v[0] >= before}
         state.listed = {v for v in state.listed if v[0] >= before}
+        state.cuts = {v for v in state.cuts if v[0] >= before}
 
     def _draw(self, version: tuple[int, int], entropy: Entropy) -> tuple[ListSecret, ListPart]:
         epoch, revision = version
@@ -181,6 +203,11 @@ class GateAuthority:
         self.state.secrets[version] = secret
         self.state.parts[version] = part
         return Append(Kind.LIST_PART, part.encode())
+
+
+def _may_hold(federation: Federation, epoch: int, key_epoch: int) -> bool:
+    """Whether the list of an epoch can hold a key of that epoch at all (GS-LIST-5)."""
+    return oldest_key_epoch(federation, epoch) <= key_epoch <= epoch + 1
 
 
 def _register(before: Sequence[bytes], batch: Sequence[CheckpointInfo]) -> bytes:

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Annotated, ClassVar
 
 import nacl.signing
 
-from guosuo.errors import CallerError, Reason
+from guosuo.curve.entropy import Entropy
+from guosuo.errors import CallerError, PeerError, Reason
 from guosuo.federation.charter import Federation, Name, Organisation
 from guosuo.federation.entries import Action, OrderEntry, OrderReason
-from guosuo.federation.records import digest
+from guosuo.federation.ids import Ed25519Signature, Instant, OrganisationId
+from guosuo.federation.records import digest, signature_holds
+from guosuo.wire import cbor
+from guosuo.wire.schema import Message, Size, message
 
 _LOG_WITHIN = 2
 """Epochs after the next one within which an order must have been logged, unless told."""
@@ -74,3 +79,59 @@ class Officer:
         )
         signature = self.key.sign(draft.statement(self.federation.id, self.region)).signature
         return replace(draft, signature=signature)
+
+    def query(self, person: str, *, now: int, entropy: Entropy) -> SlotsQuery:
+        """A signed question for the slots of a person, to be asked at once."""
+        draft = SlotsQuery(
+            organisation=self.organisation,
+            person=person,
+            time=now,
+            nonce=entropy.octets(16),
+            signature=bytes(64),
+        )
+        return replace(
+            draft, signature=self.key.sign(draft.statement(self.federation.id)).signature
+        )
+
+
+@message
+class SlotsQuery(Message):
+    """An organisation's question which slots a person has (GS-ORDER-4).
+
+    Answered by that region's node only, once, while it is fresh.
+    """
+
+    FRESH: ClassVar[int] = 300
+    """Seconds around its time in which a query is answered."""
+
+    organisation: OrganisationId
+    person: Annotated[str, Size(1, 8192)]
+    """What the region's person check takes."""
+    time: Instant
+    nonce: Annotated[bytes, Size(16, 16)]
+    signature: Ed25519Signature
+
+    def __repr__(self) -> str:
+        """Without the person."""
+        return "SlotsQuery(...)"
+
+    def statement(self, federation: bytes) -> bytes:
+        """What the organisation signs."""
+        return cbor.encode(
+            [
+                "guosuo/slots-query",
+                federation,
+                self.organisation,
+                self.person,
+                self.time,
+                self.nonce,
+            ]
+        )
+
+    def check(self, federation: Federation, region: str, now: int) -> None:
+        """`PeerError(ORDER)` unless an organisation of the region asks, now."""
+        known = federation.organisations.get(self.organisation)
+        if known is None or known.region != region or abs(now - self.time) > self.FRESH:
+            raise PeerError(Reason.ORDER)
+        if not signature_holds(known.key, self.statement(federation.id), self.signature):
+            raise PeerError(Reason.ORDER)

@@ -25,6 +25,9 @@ class Family(StrEnum):
     BLS12_381 = "bls12-381"
     BASE45 = "base45"
     CBOR = "cbor"
+    ED25519 = "ed25519"
+    MERKLE = "merkle"
+    STATUS_LIST = "status-list"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,11 @@ from guosuo.selftest import (
     bls12_381_points,
     bls12_381_wycheproof,
     cbor,
+    ed25519,
     expand_message,
     hash_to_curve,
+    merkle,
+    status_list,
 )
 from guosuo.selftest.kinds import Case, Kind, Run
 from guosuo.selftest.reading import (
@@ -46,6 +49,9 @@ KINDS: Final[tuple[Kind, ...]] = (
     *bls12_381_wycheproof.KINDS,
     *base45.KINDS,
     *cbor.KINDS,
+    *ed25519.KINDS,
+    *merkle.KINDS,
+    *status_list.KINDS,
 )
 
 Progress = Callable[[int, int, str], None]

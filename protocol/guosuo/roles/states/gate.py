@@ -32,6 +32,8 @@ class StoredVersion(Message):
     a: ScalarBytes
     b: ScalarBytes
     listed: bool
+    cut: bool | None = None
+    """True if it ended the revisions before it; otherwise absent."""
 
     __repr__ = silent
 
@@ -67,6 +69,7 @@ def encode_gate(federation: Federation, state: GateState) -> bytes:
                 a=secret.a.encode(),
                 b=secret.b.encode(),
                 listed=version in state.listed,
+                cut=True if version in state.cuts else None,
             )
             for version, secret in sorted(state.secrets.items(), key=lambda item: item[0])
         ),
@@ -90,6 +93,8 @@ def decode_gate(federation: Federation, data: bytes) -> GateState:
         state.secrets[version] = ListSecret(Scalar.decode(stored.a), Scalar.decode(stored.b))
         if stored.listed:
             state.listed.add(version)
+        if stored.cut:
+            state.cuts.add(version)
     check_same(encode_gate(federation, state), data)
     return state
 

@@ -1,0 +1,1 @@
+"""Adapters to what a province already has: its way to know people, and its health records."""

@@ -1,0 +1,1 @@
+"""The node itself: log pipeline, epochs, enrolment, orders; and what it offers to others."""

@@ -1,0 +1,157 @@
+"""Enrolment and orders at the node's own region: what citizens and officers ask for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from guosuo.errors import PeerError, Reason
+from guosuo.federation.entries import OrderEntry
+from guosuo.federation.records import digest
+from guosuo.roles.enrolment import Answer, EnrolRequest
+from guosuo.roles.issuer import OFFER_SECONDS
+from guosuo.roles.officer import SlotsQuery
+from guosuo_node.adapter.desk import Desk
+from guosuo_node.adapter.interface import Refused, Unavailable
+from guosuo_node.app.faults import Fault, ServiceError
+from guosuo_node.app.leader import Leader
+from guosuo_node.app.services import Enrolling
+
+_MAX_NONCES: Final = 10_000
+
+
+@dataclass(slots=True)
+class Counter:
+    """`EnrolmentService` and `StatusService` of one node; answers only while it leads."""
+
+    desk: Desk
+    leader: Callable[[], Leader | None]
+    now: Callable[[], float]
+    _nonces: dict[bytes, int] = field(default_factory=dict, repr=False)
+    """Nonces of recent questions, each until its time is over."""
+
+    # --- citizens -------------------------------------------------------------------------
+
+    async def offer(self) -> bytes:
+        """A signed offer, remembered before it is handed out."""
+        leader = self._leading()
+        async with leader.lock:
+            leader.check()
+            offer = leader.issuer.offer(int(self.now()), leader.entropy)
+            await leader.commit(())
+        return offer
+
+    async def enrol(self, enrolling: Enrolling) -> bytes:
+        """A grant or a signed refusal, on the disk before it is handed out."""
+        leader = self._leading()
+        request = EnrolRequest.decode(enrolling.request)
+        name = digest(enrolling.request)
+        known = await asyncio.to_thread(leader.store.grant, name)
+        if known is not None:
+            return known
+        now = int(self.now())
+        try:
+            examined = await self.desk.examine(
+                enrolling.identification, enrolling.evidence, now=now
+            )
+        except Refused as refused:
+            async with leader.lock:
+                leader.check()
+                answer = leader.issuer.refuse(request.nonce, refused.code, now)
+                await leader.commit(())
+            return answer.encode()
+        except Unavailable:
+            raise ServiceError(Fault.BUSY) from None
+        async with leader.lock:
+            leader.check()
+            # The same request may have been granted while this one waited.
+            known = await asyncio.to_thread(leader.store.grant, name)
+            if known is not None:
+                return known
+            answer = leader.issuer.enrol(
+                request, examined.record, examined.fact, int(self.now()), leader.entropy
+            )
+            await self._granted(leader, name, answer)
+        return answer.encode()
+
+    async def _granted(self, leader: Leader, name: bytes, answer: Answer) -> None:
+        if answer.grant is None:
+            await leader.commit(())
+            return
+        forget, data = int(self.now()) + OFFER_SECONDS, answer.encode()
+        await leader.commit(
+            (),
+            slots=(answer.grant.slot,),
+            also=(lambda writer: writer.put_grant(name, forget, data),),
+        )
+
+    # --- officers -------------------------------------------------------------------------
+
+    async def submit_order(self, data: bytes) -> int:
+        """Log a signed order, after a turn that is going on; the epoch from which it counts."""
+        leader = self._leading()
+        order = OrderEntry.decode(data)
+        organisation = leader.records.federation.organisations.get(order.organisation)
+        if organisation is None or organisation.region != leader.region:
+            raise ServiceError(Fault.OTHER_REGION)
+        name = digest(data)
+        logged = await asyncio.to_thread(leader.store.meta, _meta(name))
+        if logged is not None:
+            return int.from_bytes(logged, "big")
+        async with leader.lock:
+            leader.check()
+            logged = await asyncio.to_thread(leader.store.meta, _meta(name))
+            if logged is not None:
+                return int.from_bytes(logged, "big")
+            number = leader.records.view.check_order(leader.region, order)
+            if any(slot not in leader.issuer.state.slots for slot in order.slots):
+                raise PeerError(Reason.ORDER, "an order names allotted slots of this region")
+            effects = leader.issuer.order(order)
+            epoch = max(number, self._next(leader))
+            await leader.commit(
+                effects,
+                slots=order.slots,
+                also=(lambda writer: writer.put_meta(_meta(name), epoch.to_bytes(4, "big")),),
+            )
+        return epoch
+
+    async def find_slots(self, data: bytes) -> tuple[int, ...]:
+        """Slots of the person that a signed, fresh query names."""
+        leader = self._leading()
+        query = SlotsQuery.decode(data)
+        now = int(self.now())
+        self._nonces = {nonce: end for nonce, end in self._nonces.items() if end > now}
+        if len(self._nonces) >= _MAX_NONCES:
+            raise ServiceError(Fault.BUSY)
+        query.check(leader.records.federation, leader.region, now)
+        if query.nonce in self._nonces:
+            raise PeerError(Reason.ORDER, "a question that was asked before")
+        self._nonces[query.nonce] = query.time + SlotsQuery.FRESH
+        identified = await self._identified(query.person, now)
+        return tuple(sorted(leader.issuer.slots_of(identified)))
+
+    async def _identified(self, identification: str, now: int) -> bytes:
+        try:
+            return (await self.desk.identify(identification, now=now)).record
+        except Refused:
+            raise PeerError(Reason.PERSON_MISMATCH) from None
+        except Unavailable:
+            raise ServiceError(Fault.BUSY) from None
+
+    def _next(self, leader: Leader) -> int:
+        """The first epoch whose entry is still to come."""
+        latest = leader.records.view.region(leader.region).latest()
+        return latest.id.epoch + 1 if latest else 0
+
+    def _leading(self) -> Leader:
+        leader = self.leader()
+        if leader is None:
+            raise ServiceError(Fault.NOT_LEADER)
+        leader.check()
+        return leader
+
+
+def _meta(name: bytes) -> str:
+    return f"order/{name.hex()}"

@@ -1,0 +1,105 @@
+"""What this process knows of all regions: logs, views, judgements, blobs; and who is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from guosuo.errors import PeerError
+from guosuo.federation.charter import Federation
+from guosuo.federation.view import FederationView
+from guosuo.roles.auditor import Auditor
+from guosuo_node.app.blobs import BlobStore
+from guosuo_node.app.logs import RegionLog
+from guosuo_node.app.services import Note
+
+
+@dataclass(slots=True)
+class Records:
+    """Public records of all regions, verified; the same whether they came by disk or by wire."""
+
+    federation: Federation
+    blobs: BlobStore
+    view: FederationView = field(init=False)
+    auditor: Auditor = field(init=False)
+    logs: dict[str, RegionLog] = field(init=False)
+    locks: dict[str, asyncio.Lock] = field(init=False)
+    """Held by whoever changes one region's records, and while they are audited."""
+    broken: dict[str, PeerError] = field(default_factory=dict)
+    """Regions whose log has an entry that no reader takes: nothing behind it is read."""
+    contact: dict[str, int] = field(default_factory=dict)
+    """When a region's own node answered last, Unix seconds."""
+    _bells: set[asyncio.Event] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Empty records of every member."""
+        self.view = FederationView(self.federation)
+        self.auditor = Auditor(self.view)
+        self.logs = {
+            region: RegionLog.of(self.federation, view)
+            for region, view in self.view.regions.items()
+        }
+        self.locks = {region: asyncio.Lock() for region in self.logs}
+
+    def take(self, region: str, entries: Iterable[bytes]) -> None:
+        """New entries in order; `PeerError` at the first that is not the log's next one."""
+        log = self.logs[region]
+        try:
+            for entry in entries:
+                self.view.append(region, entry)
+        except PeerError as error:
+            self.broken[region] = error
+            raise
+        finally:
+            log.grown()
+
+    def publish(self, region: str, note: bytes) -> bool:
+        """A cosigned checkpoint of entries that were taken; tells everybody who watches."""
+        news = self.logs[region].publish(note)
+        if news:
+            self.ring()
+        return news
+
+    async def audit(self, region: str) -> None:
+        """Judge what is new of a region, off the event loop. Its lock must be held."""
+        await asyncio.to_thread(self.auditor.follow, region, self.blobs.get)
+
+    # --- telling --------------------------------------------------------------------------
+
+    def ring(self) -> None:
+        """Wake everybody who waits for news."""
+        for bell in self._bells:
+            bell.set()
+
+    async def until(self, holds: Callable[[], bool], seconds: float) -> bool:
+        """Wait until something holds, asked again at every news; False when time is up."""
+        bell = asyncio.Event()
+        self._bells.add(bell)
+        try:
+            async with asyncio.timeout(seconds):
+                while not holds():
+                    await bell.wait()
+                    bell.clear()
+        except TimeoutError:
+            return holds()
+        finally:
+            self._bells.discard(bell)
+        return True
+
+    async def watch(self, regions: Sequence[str]) -> AsyncGenerator[Note, None]:
+        """As `FederationService.watch`."""
+        sent: dict[str, bytes] = {}
+        bell = asyncio.Event()
+        self._bells.add(bell)
+        try:
+            while True:
+                bell.clear()
+                for region in regions or tuple(self.logs):
+                    note = self.logs[region].reader.note
+                    if note and sent.get(region) != note:
+                        sent[region] = note
+                        yield Note(region, note)
+                await bell.wait()
+        finally:
+            self._bells.discard(bell)

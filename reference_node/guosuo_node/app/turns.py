@@ -1,0 +1,175 @@
+"""The leader's clock: cut-off, epoch entry, judgements, lists and their revisions.
+
+All moments are those of `federation.clock`, in parts of E; each step is due until it is done,
+so a turn that was interrupted is taken up where the store says that it stands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from guosuo.federation.audit import AuditedEpoch
+from guosuo.federation.clock import CUT_OFF_AT, KEY_EPOCHS, LIST_AT, PARTS, REVISIONS_AT
+from guosuo.federation.lists import Plan, PublishedList, due, listing
+from guosuo.federation.records import Effect
+from guosuo.federation.trust_list import MAX_REVISION, Absence, ListKeys
+from guosuo_node.app.leader import Leader
+from guosuo_node.jobs.pool import Pool
+
+_KEEP = 4
+"""Epochs for which old secrets are kept: a key can be listed for three, and late ones longer."""
+
+
+@dataclass(slots=True)
+class Turns:
+    """Does what the clock says, as long as the leader leads."""
+
+    leader: Leader
+    pool: Pool
+    tell: Callable[..., None]
+    """Told of events, for the log."""
+    started: float = field(init=False)
+    published: dict[int, list[PublishedList]] = field(default_factory=dict)
+    """Revisions of the lists of recent epochs."""
+
+    def __post_init__(self) -> None:
+        """Time counts from now for lists that were missed."""
+        self.started = self.leader.now()
+
+    async def run(self) -> None:
+        """Until cancelled, or the lease is lost."""
+        while not self.leader.lost:
+            await self.step()
+            # Fine enough for every moment of the clock, and no busier than that.
+            await asyncio.sleep(max(0.05, min(1.0, self._seconds(1))))
+
+    async def step(self) -> None:
+        """Everything that is due now."""
+        clock, now = self.leader.records.federation.clock, self.leader.now()
+        present = clock.epoch_at(int(now))
+        following = now >= clock.moment(present + 1, CUT_OFF_AT)
+        for epoch in (present, present + 1) if following else (present,):
+            await self.turn(epoch)
+        await self.prepare(present)
+        for epoch in (present - 1, present, present + 1):
+            if epoch >= 0:
+                await self.list_keys(epoch, now)
+
+    # --- epochs ---------------------------------------------------------------------------
+
+    async def turn(self, epoch: int) -> None:
+        """Draw the key, sign the board, log the entry, unless it is logged already."""
+        leader = self.leader
+        latest = leader.records.view.region(leader.region).latest()
+        if latest is not None and latest.id.epoch >= epoch:
+            return
+        async with leader.lock:
+            # 1. The key is in the store before anything is signed with it.
+            turn = leader.issuer.begin_turn(epoch, leader.entropy, resume=True)
+            await leader.commit(())
+            # 2. Buckets, in other processes.
+            buckets = await asyncio.gather(
+                *(asyncio.wrap_future(self.pool.build(turn.key, work)) for work in turn.work)
+            )
+            # 3. Board, status list and entry.
+            effects = leader.issuer.finish_turn(turn, buckets, leader.entropy)
+            leader.issuer.forget_keys(epoch - _KEEP)
+            await leader.commit(effects)
+        self.tell("epoch-signed", epoch=epoch, count=len(turn.slots - turn.invalid))
+        async with leader.records.locks[leader.region]:
+            await leader.records.audit(leader.region)
+
+    async def prepare(self, present: int) -> None:
+        """Parts of lists to come, for checkpoints; secrets of those that ended are destroyed."""
+        leader = self.leader
+        async with leader.lock:
+            leader.gate.forget(present - 1)
+            effects = leader.gate.prepare_parts(present, leader.entropy, revisions=MAX_REVISION)
+            if effects:
+                await leader.commit(effects)
+
+    # --- lists ----------------------------------------------------------------------------
+
+    async def list_keys(self, epoch: int, now: float) -> None:
+        """Publish the list of an epoch, or its next revision, if one is due."""
+        leader, auditor = self.leader, self.leader.records.auditor
+        clock = leader.records.federation.clock
+        at = int((now - clock.start(epoch)) * PARTS / clock.epoch_seconds)
+        if at < LIST_AT or (epoch not in self.published and not self._complete(epoch, now)):
+            return
+        before = self.published.setdefault(epoch, self._restored(epoch))
+        auditor.listing(epoch)  # tells the judge of keys that stand in two logs
+        plan = due(auditor.judge, epoch, before, at)
+        if plan is None:
+            return
+        async with leader.lock:
+            await leader.commit(self._effects(epoch, plan))
+        self.tell(
+            "list-published", epoch=epoch, revision=plan.revision, count=len(plan.listing.keys)
+        )
+        before.append(PublishedList(plan.listing, at, plan.cut))
+        self.published = {e: p for e, p in self.published.items() if e >= epoch - KEY_EPOCHS}
+
+    def _effects(self, epoch: int, plan: Plan) -> list[Effect]:
+        leader, auditor = self.leader, self.leader.records.auditor
+        known = leader.records.view.region(leader.region).judgements
+        effects: list[Effect] = []
+        for region in leader.records.federation.members:
+            judged = auditor.judge.judged(region, epoch)
+            logged = known.get((region, epoch))
+            if logged is None or logged.state != judged.digest():
+                effects.append(auditor.judgement(region, epoch))
+        absent = [Absence(region=region, reason=reason) for region, reason in plan.listing.absent]
+        effects += leader.gate.publish_list(
+            epoch, self._audited(plan), leader.entropy, absent=absent, cut=plan.cut
+        )
+        return effects
+
+    def _audited(self, plan: Plan) -> list[AuditedEpoch]:
+        regions = self.leader.records.auditor.regions
+        found = []
+        for key in plan.listing.keys:
+            state = regions[key.region]
+            audited = state.admitted.get(key) or state.held.get(key)
+            if audited is not None:
+                found.append(audited)
+        return found
+
+    def _complete(self, epoch: int, now: float) -> bool:
+        """Whether to publish the first list now: in time, or all are there, or waited enough.
+
+        A node that starts in the middle of an epoch has nobody's keys yet; a list without
+        them would help nobody and use up a revision.
+        """
+        auditor, clock = self.leader.records.auditor, self.leader.records.federation.clock
+        if epoch in {e for e, _ in self.leader.records.view.region(self.leader.region).lists}:
+            return True
+        wanted = listing(auditor.judge, epoch)
+        fresh = {key.region for key in wanted.keys if key.epoch == epoch}
+        if fresh == set(self.leader.records.federation.members):
+            return True
+        patience = self._seconds(-LIST_AT)
+        return now >= max(clock.moment(epoch, 0), self.started + patience)
+
+    def _restored(self, epoch: int) -> list[PublishedList]:
+        """Revisions that an earlier leader published, from the log; when is not known."""
+        records = self.leader.records
+        clock, view = records.federation.clock, records.view.region(self.leader.region)
+        at = (self.leader.now() - clock.start(epoch)) * PARTS / clock.epoch_seconds
+        passed = max([LIST_AT, *(m for m in REVISIONS_AT if m <= at)])
+        found = []
+        for (number, _), entry in sorted(view.lists.items()):
+            if number == epoch:
+                keys = ListKeys.decode(records.blobs.get(entry.keys))
+                what = listing(records.auditor.judge, epoch)
+                same = tuple(key.id for key in keys.keys) == what.keys
+                shown = (
+                    what if same else type(what)(epoch, tuple(k.id for k in keys.keys), what.absent)
+                )
+                found.append(PublishedList(shown, passed, entry.lowest is not None))
+        return found
+
+    def _seconds(self, parts: float) -> float:
+        return parts * self.leader.records.federation.clock.epoch_seconds / PARTS

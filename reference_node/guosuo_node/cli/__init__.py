@@ -1,0 +1,1 @@
+"""`guosuo node` and `guosuo federation`."""

@@ -1,0 +1,237 @@
+"""`guosuo node run`: from a node's directory to a running process, and down again."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TextIO
+
+from guosuo.client.channel import NodeChannel, Patience, Tls
+from guosuo.client.federation import FederationClient
+from guosuo.curve.entropy import Entropy
+from guosuo.errors import CallerError, Reason
+from guosuo.federation.charter import Environment, Federation, open_charter
+from guosuo.federation.judge import Ruling
+from guosuo.federation.witness import parse_request
+from guosuo.host.files import write_atomically
+from guosuo.host.vault import KeyFile
+from guosuo.suite import Suite
+from guosuo_node.adapter.desk import Desk
+from guosuo_node.adapter.interface import Context
+from guosuo_node.adapter.plugins import load_adapter
+from guosuo_node.app.keys import NodeKeys
+from guosuo_node.app.node import Node
+from guosuo_node.host import tls
+from guosuo_node.host.http import HttpAnswer, HttpServer, metrics_app, public_app
+from guosuo_node.host.log import Log, open_log, redirect_libraries
+from guosuo_node.host.metrics import CONTENT_TYPE, Metrics
+from guosuo_node.host.settings import Home, Settings, address
+from guosuo_node.rpc.observe import HostObserver, methods
+from guosuo_node.rpc.server import Listener, NodeServer
+from guosuo_node.store.store import Store
+
+GRACE: Final = 3.0
+"""Seconds that running calls get when the process is asked to stop."""
+_EVERY: Final = 2.0
+"""Seconds between updates of the metrics."""
+
+
+@dataclass(slots=True)
+class Serving:
+    """Everything of one process."""
+
+    home: Home
+    settings: Settings
+    federation: Federation
+    node: Node
+    identity: tls.Identity
+    trust: tls.PeerTrust
+    log: Log
+    metrics: Metrics
+    channels: list[NodeChannel] = field(default_factory=list)
+
+    @classmethod
+    def build(cls, home: Home, stream: TextIO = sys.stdout) -> Serving:
+        """Read the directory; `CallerError` says what is missing. In a running event loop."""
+        settings = Settings.load(home)
+        log = open_log(stream, _utc).with_fields(region=settings.name)
+        if not home.charter.is_file():
+            raise CallerError(
+                Reason.STORE_MISSING, "no charter here: join one with guosuo federation join"
+            )
+        signed = home.charter.read_bytes()
+        federation = open_charter(signed, Suite.sha256())
+        entropy = Entropy(os.urandom)
+        key = KeyFile(home.key)
+        keys = NodeKeys.load(home.keys, key)
+        keys.check(federation)
+        identity, trust = tls.load_identity(home.tls), tls.PeerTrust.load(home.peers)
+        write_atomically(home.public / "charter.cbor", signed)
+        desk = None
+        if keys.root is not None:
+            context = Context(
+                settings.name,
+                federation.charter.environment is Environment.PRODUCTION,
+                home.path,
+            )
+            desk = Desk(load_adapter(settings.adapter, settings.adapter_settings, context))
+        peers = connect(federation, keys.name, identity, trust)
+        node = Node(
+            federation=federation,
+            signed_charter=signed,
+            keys=keys,
+            store=Store.open(settings.database or home.database, key, entropy),
+            public=home.public,
+            policies=home.policies,
+            register=home.checkpoints,
+            nodes={n: FederationClient(c) for n, c in peers.items() if n in federation.members},
+            witnesses={
+                n: FederationClient(c) for n, c in peers.items() if n in federation.witness_keys
+            },
+            desk=desk,
+            entropy=entropy,
+            now=time.time,
+            tell=log.info,
+            holder=f"{socket.gethostname()[:32]}:{home.path.absolute()}"[:200],
+            workers=settings.workers,
+        )
+        metrics = Metrics(
+            methods=methods(),
+            judgements=[ruling.value for ruling in Ruling],
+            queues=(),
+            steps=(),
+        )
+        metrics.set_regions(federation.members)
+        return cls(
+            home, settings, federation, node, identity, trust, log, metrics, list(peers.values())
+        )
+
+    async def run(self) -> None:
+        """Until SIGTERM or SIGINT; then everything ends in order."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        redirect_libraries(self.log)
+        async with AsyncExitStack() as stack:
+            stack.callback(self.node.store.close)
+            for channel in self.channels:
+                stack.push_async_callback(channel.close)
+            if self.node.desk is not None:
+                stack.push_async_callback(self.node.desk.close)
+            secured = tls.ServerTls(self.identity, self.trust)
+            server = NodeServer(
+                self.node.services(),
+                public=Listener(self.settings.public_listen, secured.public()),
+                peers=Listener(self.settings.listen, secured.peers()),
+                authorise=secured.peer_of,
+                observer=HostObserver(self.metrics, self.log),
+                clock=time.monotonic,
+            )
+            await server.start()
+            stack.push_async_callback(server.stop, GRACE)
+            await self._http(stack)
+            self.log.info("serving", port=server.public_port)
+            work = asyncio.create_task(self.node.run())
+            watch = asyncio.create_task(self._measure())
+            waiting = asyncio.create_task(_wait(stop))
+            await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            self.log.info("stopping")
+            for task in (watch, work, waiting):
+                task.cancel()
+            results = await asyncio.gather(work, watch, waiting, return_exceptions=True)
+        self.log.info("stopped")
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    async def _http(self, stack: AsyncExitStack) -> None:
+        if self.settings.http_listen is not None:
+            app = public_app(self.home.public, add_checkpoint=self._add_checkpoint)
+            server = HttpServer(app, clock=time.monotonic)
+            host, port = address(self.settings.http_listen)
+            await server.start(host, port)
+            stack.push_async_callback(server.stop)
+        if self.settings.metrics_listen is not None:
+            server = HttpServer(
+                metrics_app(self.metrics.exposed, CONTENT_TYPE), clock=time.monotonic
+            )
+            host, port = address(self.settings.metrics_listen)
+            await server.start(host, port, loopback_only=True)
+            stack.push_async_callback(server.stop)
+
+    async def _add_checkpoint(self, body: bytes) -> HttpAnswer:
+        """C2SP tlog-witness by HTTP."""
+        desk = self.node.witness
+        if desk is None:
+            return HttpAnswer(404, b"")
+        return await desk.add_checkpoint_http(parse_request(body))
+
+    async def _measure(self) -> None:
+        directory = self.node.services().directory
+        while directory is not None:
+            for state in await directory.regions():
+                if state.epoch is not None:
+                    self.metrics.set_region(
+                        state.region,
+                        epoch=state.epoch,
+                        size=state.size,
+                        lag=state.lag_seconds,
+                        judgement=state.judgement.value,
+                    )
+            leader = self.node.leader
+            self.metrics.set_leader(leads=leader is not None and not leader.lost)
+            await asyncio.sleep(_EVERY)
+
+
+def connect(
+    federation: Federation, own: str, identity: tls.Identity, trust: tls.PeerTrust
+) -> Mapping[str, NodeChannel]:
+    """Channels to every other member's node and witness with an endpoint and an authority."""
+    places = {
+        member.region: member.endpoints[0]
+        for member in federation.charter.members
+        if member.endpoints
+    }
+    places |= {w.name: w.endpoint for w in federation.charter.witnesses or () if w.endpoint}
+    places.pop(own, None)
+    missing = sorted(places.keys() - set(trust.names()))
+    if missing:
+        raise CallerError(
+            Reason.STORE_MISSING,
+            f"peers/ has no authority for {', '.join(missing)[:80]}: join with their cards",
+        )
+    return {
+        name: NodeChannel(
+            place,
+            Tls(trust.authority(name), identity.certificate, identity.key),
+            patience=Patience(tries=1),
+        )
+        for name, place in places.items()
+    }
+
+
+def serve(path: Path) -> None:
+    """Run a node until it is told to stop."""
+
+    async def main() -> None:
+        await Serving.build(Home(path)).run()
+
+    asyncio.run(main())
+
+
+def _utc() -> dt.datetime:
+    return dt.datetime.fromtimestamp(time.time(), dt.UTC)
+
+
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()

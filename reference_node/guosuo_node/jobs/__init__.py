@@ -1,0 +1,1 @@
+"""Proofs and boards in other processes, so that the event loop never waits for them."""

@@ -1,0 +1,1 @@
+"""gRPC: protobuf in and out, limits, errors; everything else is behind `app.services`."""

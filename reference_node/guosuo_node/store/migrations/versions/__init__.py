@@ -1,0 +1,1 @@
+"""One module per version; what a version wrote is never changed afterwards."""

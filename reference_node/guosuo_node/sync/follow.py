@@ -1,0 +1,252 @@
+"""Following one other region's log: watch, poll, fetch, check, keep, judge.
+
+Whatever a node hands over is believed only as far as it is signed, cosigned and hashed, so
+any node may stand in for a region's own when that is away. One region's trouble is reported
+and stays with that region.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from guosuo.curve.entropy import Entropy
+from guosuo.errors import PeerError, Reason
+from guosuo.federation import checkpoints, notes
+from guosuo.federation.checkpoints import Checkpoint
+from guosuo.federation.entries import Board
+from guosuo.federation.forks import equivocation, find_split
+from guosuo.federation.judge import Fork
+from guosuo.federation.merkle import Tree, leaf_hash
+from guosuo_node.app.logs import RegionLog, quorum_of
+from guosuo_node.app.peers import FAILURES, Peer
+from guosuo_node.app.records import Records
+from guosuo_node.app.witnessing import EQUIVOCATION
+from guosuo_node.store.store import Store
+
+Report = Callable[[str, str], None]
+MAX_AHEAD = 1 << 20
+"""Entries that are fetched for one checkpoint at most."""
+_BLOBS_AT_ONCE = 32
+_LONGEST_BACKOFF = 16
+"""In polls."""
+_ROUNDS = 4
+"""A board names buckets: blobs are found in rounds."""
+
+
+@dataclass(slots=True)
+class Follower:
+    """One region, followed by the process that leads."""
+
+    region: str
+    records: Records
+    store: Store
+    nodes: Mapping[str, Peer]
+    """Other members' nodes by region; this region's among them."""
+    poll: float
+    """Seconds between polls while all is well."""
+    now: Callable[[], float]
+    entropy: Entropy
+    report: Report
+    failures: int = 0
+    _fetching: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def run(self) -> None:
+        """Watch and poll, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch())
+            group.create_task(self._poll())
+
+    async def _watch(self) -> None:
+        """Be told by the region's own node; open the stream again whenever it breaks."""
+        home = self.nodes[self.region]
+        while True:
+            try:
+                async with aclosing(home.watch((self.region,))) as stream:
+                    async for _, note in stream:
+                        self._heard()
+                        await self.take(note, home)
+            except FAILURES as error:
+                self._failed(error)
+            await self._pause()
+
+    async def _poll(self) -> None:
+        """Ask, the own node first; if it is away, any other."""
+        while True:
+            await self._pause()
+            await self.ask()
+
+    async def ask(self) -> bool:
+        """One poll; whether anybody had a checkpoint that was good."""
+        others = sorted(name for name in self.nodes if name != self.region)
+        start = self.entropy.below(len(others)) if others else 0
+        for name in (self.region, *others[start:], *others[:start]):
+            try:
+                note = await self.nodes[name].checkpoint(self.region)
+                if note is None:
+                    continue
+                if name == self.region:
+                    self._heard()
+                await self.take(note, self.nodes[name])
+            except FAILURES as error:
+                self._failed(error)
+            else:
+                return True
+        return False
+
+    # --- one checkpoint -------------------------------------------------------------------
+
+    async def take(self, note: bytes, source: Peer) -> None:
+        """Take in what a cosigned checkpoint covers; `PeerError` and more if it cannot be.
+
+        Nothing is kept of entries that do not have the checkpoint's root.
+        """
+        async with self._fetching:
+            log = self.records.logs[self.region]
+            found = self._open(note)
+            if log.evidence is None and found.size > log.tree.size:
+                fresh = await self._entries(source, log.tree.size, found.size)
+                if not log.fits(note, fresh):
+                    await self._compare(log, note, found, source)
+                    raise PeerError(Reason.LOG_PROOF, "entries or checkpoint of another history")
+                await self._keep(note, found.size, fresh)
+            elif log.evidence is None:
+                self.records.publish(self.region, note)
+            await self._convict(log)
+            await self.complete(source)
+
+    async def complete(self, source: Peer) -> None:
+        """Fetch the blobs that are missing, wherever they are, and judge."""
+        async with self.records.locks[self.region]:
+            for _ in range(_ROUNDS):
+                missing = self.records.blobs.missing(wanted(self.records, self.region))
+                if not missing:
+                    break
+                if not await self._blobs(source, missing):
+                    break
+            await self.records.audit(self.region)
+        self.records.ring()
+
+    def _open(self, note: bytes) -> Checkpoint:
+        """The checkpoint, signed by the log and cosigned by enough; `PeerError`."""
+        federation = self.records.federation
+        parsed = notes.parse(note)
+        member = federation.member(self.region)
+        found = checkpoints.open_checkpoint(parsed, federation.origin(self.region), member.log_key)
+        quorum_of(federation).check(parsed)
+        return found
+
+    async def _entries(self, source: Peer, start: int, end: int) -> list[bytes]:
+        if end - start > MAX_AHEAD:
+            raise PeerError(Reason.TOO_LONG)
+        found: list[bytes] = []
+        while start + len(found) < end:
+            more, _ = await source.entries(self.region, start + len(found))
+            if not more:
+                raise PeerError(Reason.RECORD_MISSING)
+            found += more
+        return found[: end - start]
+
+    async def _keep(self, note: bytes, size: int, fresh: list[bytes]) -> None:
+        """Into the store, then into memory: what is judged by is never ahead of the disk."""
+        start = self.records.logs[self.region].tree.size
+        await asyncio.to_thread(self.store.add_peer_entries, self.region, start, fresh)
+        await asyncio.to_thread(self.store.put_peer_note, self.region, size, note)
+        async with self.records.locks[self.region]:
+            try:
+                self.records.take(self.region, fresh)
+            finally:
+                self.records.publish(self.region, note)
+
+    async def _blobs(self, source: Peer, names: list[bytes]) -> bool:
+        """Whether any of them was found."""
+        found = False
+        for peer in (source, *self.nodes.values()):
+            names = self.records.blobs.missing(names)
+            for at in range(0, len(names), _BLOBS_AT_ONCE):
+                try:
+                    blobs = await peer.blobs(names[at : at + _BLOBS_AT_ONCE])
+                except FAILURES as error:
+                    self._failed(error)
+                    break
+                for data in blobs.values():
+                    await asyncio.to_thread(self.records.blobs.put, data)
+                found |= bool(blobs)
+        return found
+
+    # --- two histories --------------------------------------------------------------------
+
+    async def _compare(self, log: RegionLog, note: bytes, found: Checkpoint, source: Peer) -> None:
+        """Look for the place where two histories part: proof, if the source has that tree."""
+        known = log.reader
+        if not known.note:
+            return
+        other = Tree()
+        for entry in await self._entries(source, 0, found.size):
+            other.append(leaf_hash(entry))
+        if other.root() != found.root:
+            return
+        split = find_split(log.tree.nodes, known.size, other.nodes, found.size)
+        key = self.records.federation.member(self.region).log_key
+        log.evidence = equivocation(known.note, note, split, known.origin, key)
+        await self._convict(log)
+
+    async def _convict(self, log: RegionLog) -> None:
+        """Keep and spread evidence of a fork, once; the judge admits nothing new."""
+        if log.evidence is None or self.region in self.records.broken:
+            return
+        self.records.broken[self.region] = PeerError(Reason.RECORD_ORDER)
+        data = log.evidence.encode()
+        await asyncio.to_thread(self.store.add_evidence, EQUIVOCATION, data, int(self.now()))
+        self.report(self.region, "forked")
+        latest = self.records.view.region(self.region).latest()
+        after = latest.id.epoch if latest else 0
+        self.records.auditor.judge.learn(Fork(self.region, 0, after))
+        for peer in self.nodes.values():
+            try:
+                await peer.submit_report(data)
+            except FAILURES as error:
+                self._failed(error)
+
+    # --- pace -----------------------------------------------------------------------------
+
+    def _heard(self) -> None:
+        self.failures = 0
+        self.records.contact[self.region] = int(self.now())
+
+    def _failed(self, error: Exception) -> None:
+        self.failures += 1
+        reason = getattr(error, "reason", None)
+        self.report(self.region, str(getattr(reason, "value", reason or type(error).__name__)))
+
+    async def _pause(self) -> None:
+        """A poll's time, twice as long after each failure, with jitter."""
+        factor = min(1 << min(self.failures, 8), _LONGEST_BACKOFF)
+        jitter = 0.5 + self.entropy.below(1000) / 1000
+        await asyncio.sleep(self.poll * factor * jitter)
+
+
+def wanted(records: Records, region: str) -> Iterable[bytes]:
+    """Names of all blobs that judging a region and using its gates need."""
+    view, state = records.view.region(region), records.auditor.regions[region]
+    for key, published in list(view.epochs.items()):
+        if key.epoch < state.judged_before or state.known(key):
+            continue
+        entry = published.entry
+        yield from (entry.allotment, entry.status, entry.board)
+        try:
+            board = Board.decode(records.blobs.get(entry.board))
+        except PeerError:
+            continue
+        for ref in board.buckets:
+            yield ref.data
+            if ref.proof is not None:
+                yield ref.proof
+    oldest = max((epoch for epoch, _ in view.lists), default=0) - 2
+    for (epoch, _), listed in list(view.lists.items()):
+        if epoch >= oldest:
+            yield listed.keys
+    for policy in list(view.policies.values()):
+        yield from (policy.part.document, policy.part.table)

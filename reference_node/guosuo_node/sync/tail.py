@@ -1,0 +1,66 @@
+"""Reading the node's own store: at every start, and all the time where another process leads."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from guosuo.errors import PeerError
+from guosuo.federation import notes
+from guosuo_node.app.records import Records
+from guosuo_node.store.store import Store
+
+
+@dataclass(slots=True)
+class Tail:
+    """Brings the records up to what the store has."""
+
+    region: str
+    """The node's own."""
+    records: Records
+    store: Store
+
+    async def catch_up(self) -> None:
+        """Everything new in the store, of all regions, taken in and judged."""
+        for region in self.records.logs:
+            async with self.records.locks[region]:
+                grown = await self._region(region)
+                if grown:
+                    await self.records.audit(region)
+
+    async def _region(self, region: str) -> bool:
+        if region in self.records.broken:
+            return False
+        log, grown = self.records.logs[region], False
+        while True:
+            start = log.tree.size
+            fresh = await asyncio.to_thread(self._entries, region, start)
+            if not fresh:
+                break
+            grown = True
+            self.records.take(region, fresh)
+        note = await asyncio.to_thread(self._note, region)
+        if note is not None and note != log.reader.note:
+            try:
+                self.records.publish(region, note)
+            except PeerError as error:
+                # The store is this node's own: another process may be ahead of the entries.
+                if log.reader.size > 0:
+                    return grown
+                self.records.broken[region] = error
+        return grown
+
+    def _entries(self, region: str, start: int) -> list[bytes]:
+        if region == self.region:
+            return [entry.data for entry in self.store.entries(start)]
+        return list(self.store.peer_entries(region, start))
+
+    def _note(self, region: str) -> bytes | None:
+        if region != self.region:
+            found = self.store.peer_note(region)
+            return found[1] if found is not None else None
+        own = self.store.checkpoint(published=True)
+        if own is None:
+            return None
+        lines = notes.parse_signatures(own.cosignatures.decode()) if own.cosignatures else ()
+        return notes.parse(own.note).signed_by(lines).encode()
