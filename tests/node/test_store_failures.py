@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -13,8 +15,10 @@ import sqlalchemy as sa
 from guosuo.errors import CallerError, GuosuoError, PeerError, Reason
 from guosuo.federation.records import digest
 from guosuo.host.vault import KeyFile
-from guosuo_node.store import Lease, Store, StoreFull, StoreUnavailable
+from guosuo_node.store import Lease, Store, StoreFull, StoreUnavailable, database
 from guosuo_node.store.errors import translated
+from guosuo_node.store.sealing import Name, Sealer
+from tests.node import frozen
 from tests.support.postgres import PostgresCluster
 from tests.support.world import seeded
 
@@ -253,4 +257,35 @@ def test_a_row_that_contradicts_another_is_refused_without_quoting_it(
         store._database.write(lambda c: c.execute(statement, row).rowcount)
     assert refused.value.reason is Reason.STATE
     assert silent(refused.value)
+    store.close()
+
+
+def test_slow_arithmetic_keeps_no_transaction_open(
+    postgres_url: str, node_key: KeyFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL ends what looks like a paused leader; sealing many values must not."""
+    monkeypatch.setattr(database, "IDLE_SECONDS", 1)
+    store = Store.create(postgres_url, node_key, seeded(1))
+    seal, unseal = Sealer.seal, Sealer.unseal
+
+    def slow_seal(self: Sealer, name: Name, value: bytes) -> bytes:
+        time.sleep(0.2)
+        return seal(self, name, value)
+
+    def slow_unseal(self: Sealer, name: Name, sealed: bytes) -> bytes:
+        time.sleep(0.2)
+        return unseal(self, name, sealed)
+
+    monkeypatch.setattr(Sealer, "seal", slow_seal)
+    monkeypatch.setattr(Sealer, "unseal", slow_unseal)
+    frozen.fill_all(store)
+    loaded = store.load_issuer_state(frozen.federation(), frozen.REGION, frozen.ROOT, frozen.LOG)
+    assert loaded == frozen.issuer()
+
+    def slower_seal(self: Sealer, name: Name, value: bytes) -> bytes:
+        time.sleep(1.5)
+        return seal(self, name, value)
+
+    monkeypatch.setattr(Sealer, "seal", slower_seal)
+    store.dump(tmp_path / "dump")
     store.close()

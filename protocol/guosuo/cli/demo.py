@@ -93,6 +93,9 @@ class Person:
 class Demo:
     """The whole story; `run` tells it."""
 
+    now: int
+    """The clock that everybody in the story goes by, Unix seconds."""
+
     def __init__(
         self, suite: Suite, entropy: Entropy, folder: Path, console: Console, *, codes: bool
     ) -> None:
@@ -101,7 +104,7 @@ class Demo:
         self.console, self.codes = console, codes
         self.report = Report(engine=suite.engine.name, folder=str(folder))
         self.data = json.loads(_data("index.json"))
-        self.now: int = self.data["now"]
+        self.now = self.data["now"]
         self.people: list[Person] = []
         self.revoked: set[str] = set()
 
@@ -393,15 +396,15 @@ class Demo:
         Each attempt claims one list version ever published and uses the parts of
         one bundle ever published, the same or another.
         """
-        tick = self.federation.clock.tick_at(self.now)
         counts: Counter[str] = Counter()
         for gate in REGIONS:
             bundles = self._every_bundle(gate)
             for claimed, used in product(bundles, bundles):
-                setting = Setting(
-                    self.federation.scheme, claimed.part, claimed.policy, _gate(gate), tick
-                )
                 for holding in forced_holdings(wallet, used):
+                    tick = self.federation.clock.tick_at(self.now)
+                    setting = Setting(
+                        self.federation.scheme, claimed.part, claimed.policy, _gate(gate), tick
+                    )
                     shown = present(setting, holding, self.entropy)
                     part = claimed.part.part
                     frame = Frame(

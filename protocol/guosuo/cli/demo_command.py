@@ -42,7 +42,11 @@ def demo(
     if not suite.engine.native:
         console.print("[yellow]py_ecc is the readable engine: expect many minutes.[/yellow]")
     story = Demo(suite, Entropy(os.urandom), out, console, codes=codes and not as_json)
-    report = story.run()
+    tell(story.run(), console, as_json=as_json)
+
+
+def tell(report: Report, console: Console, *, as_json: bool) -> None:
+    """Print a report; exit code 1 if something was not as the policies say."""
     if as_json:
         typer.echo(report.to_json())
     else:

@@ -63,6 +63,8 @@ _PLUGGED = {
     "federation": "Found and join federations of nodes.",
 }
 """Groups of commands that come with the node; loaded only when they are called."""
+_DEMO = "demo"
+"""Told with nodes where they are installed, else with files."""
 for _name, _help in _PLUGGED.items():
     app.add_typer(typer.Typer(help=_help, no_args_is_help=True), name=_name)
 
@@ -90,16 +92,22 @@ def main() -> None:
 
 
 def _plug_in(name: str) -> None:
-    """Put a group of the node in the place of its stub."""
+    """Put what the node has under this name in the place of its stub."""
     points = entry_points(group="guosuo.commands", name=name)
     try:
         (point,) = points
-        group = point.load()
+        found = point.load()
     except (ModuleNotFoundError, ValueError):
+        if name == _DEMO:
+            return
         hint = "the node is not installed: pip install 'guosuo[node]'"
         raise CallerError(Reason.ENGINE, hint) from None
-    app.registered_groups = [g for g in app.registered_groups if g.name != name]
-    app.add_typer(group, name=name)
+    if isinstance(found, typer.Typer):
+        app.registered_groups = [g for g in app.registered_groups if g.name != name]
+        app.add_typer(found, name=name)
+    else:
+        app.registered_commands = [c for c in app.registered_commands if c.name != name]
+        app.command(name)(found)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -115,7 +123,7 @@ def run(arguments: Sequence[str]) -> int:
         return code
 
     def work() -> object:
-        if arguments and arguments[0] in _PLUGGED:
+        if arguments and arguments[0] in (*_PLUGGED, _DEMO):
             _plug_in(arguments[0])
         return app(list(arguments), prog_name="guosuo", standalone_mode=False)
 

@@ -91,7 +91,7 @@ async def _host(hosting: Hosting, reach: Reach | None) -> None:
                 desk.say(f"It takes codes from {time_text(quiet)} on.")
             desk.result(listening=address, valid_offline_until=sidecar.offline_until)
 
-        await serve(sidecar, hosting.listen, ready, stopped.wait())
+        await serve(sidecar, hosting.listen, ready, stopped)
     desk.say("Stopped.")
 
 

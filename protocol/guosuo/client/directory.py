@@ -6,13 +6,14 @@ to look, never for deciding whether something holds.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from guosuo.client import bounds
 from guosuo.client.channel import NodeChannel
-from guosuo.client.errors import known_reason
+from guosuo.client.errors import UNKNOWN, known_reason
 from guosuo.errors import PeerError, Reason
 from guosuo.federation.judge import Rule
 from guosuo.pb import directory_pb2 as pb
@@ -27,6 +28,7 @@ _MAX_TIME: Final = 1 << 40
 _MAX_TEXT: Final = 64
 _MAX_VERSION: Final = 32
 _FEDERATION: Final = 32
+_WORD: Final = re.compile(r"[a-z-]{0,32}", re.ASCII)
 _RULES: Final = frozenset(rule.value for rule in Rule)
 
 
@@ -72,6 +74,8 @@ class NodeInfo:
     """Its clock, Unix milliseconds."""
     leader: bool
     epoch: int
+    waiting: str = ""
+    """Why it signs or publishes nothing now: a word, or empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +119,7 @@ class DirectoryClient:
             time_ms=bounds.number(answer.time_ms, 1000 * _MAX_TIME),
             leader=answer.leader,
             epoch=bounds.number(answer.epoch, bounds.MAX_EPOCH),
+            waiting=answer.waiting if _WORD.fullmatch(answer.waiting) else UNKNOWN,
         )
 
     async def bundles(self, epoch: int) -> tuple[BundlePlace, ...]:

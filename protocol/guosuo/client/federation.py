@@ -45,6 +45,11 @@ class FederationClient:
         self.channel = channel
         self._stub = FederationStub(channel.raw)
 
+    def move(self, channel: NodeChannel) -> None:
+        """Ask over another channel from now on; calls that run end on the one before."""
+        self.channel = channel
+        self._stub = FederationStub(channel.raw)
+
     @property
     def target(self) -> str:
         """The node's address."""

@@ -49,8 +49,11 @@ MAX_ASKED: Final = 4
 """Nodes that are asked about one region in one round at most, while it is behind."""
 PAGE: Final = 1000
 ROLLED_BACK: Final = "rolled-back"
+FORKED: Final = "forked"
 UNREACHABLE: Final = "unreachable"
 TOO_LARGE: Final = "too-large"
+_SUSPICIOUS: Final = frozenset({Reason.LOG_PROOF, Reason.RECORD_ORDER})
+"""What entries that do not go on from the known ones are refused for."""
 _AT_ONCE: Final = 16
 """Entries taken in before other tasks get their turn."""
 
@@ -151,22 +154,20 @@ class Mirror:
         news.answered = news.answered or note == copy.reader.note
         if note == copy.reader.note:
             return
-        news.fork = copy.contradicts(note)
-        if news.fork is not None:
-            self._keep(region, news.fork)
-            return
+        if self._keep(news, copy.contradicts(note)):
+            raise _ForkedError(Reason.LOG_PROOF)
         found = copy.open(note)
-        more = await self._entries(source, region, copy.size, found.size)
         try:
+            more = await self._entries(source, region, copy.size, found.size)
             outcome = copy.take(note, more)
         except PeerError as error:
-            if error.reason is not Reason.LOG_PROOF:
+            if error.reason not in _SUSPICIOUS or not copy.reader.note:
                 raise
-            news.fork = copy.convict(note, await self._leaves(source, region, found.size))
-            if news.fork is None:
+            # Either the source lies about the entries, or the log has two histories.
+            leaves = await self._leaves(source, region, found.size)
+            if not self._keep(news, copy.convict(note, leaves)):
                 raise
-            self._keep(region, news.fork)
-            return
+            raise _ForkedError(Reason.LOG_PROOF) from None
         if not isinstance(outcome, Advanced):
             raise _RolledBackError(Reason.LOG_PROOF)
         news.answered = True
@@ -242,11 +243,15 @@ class Mirror:
         path = self._note_path(region)
         return path.read_bytes() if path.is_file() else b""
 
-    def _keep(self, region: str, evidence: Equivocation) -> None:
-        """Store proof of two histories beside the region's files."""
+    def _keep(self, news: News, evidence: Equivocation | None) -> bool:
+        """Store proof of two histories beside the region's files; whether there is any."""
+        if evidence is None:
+            return False
+        news.fork = evidence
         data = evidence.encode()
-        home = self.directory.regions[region].home
+        home = self.directory.regions[news.region].home
         write_atomically(home / "forks" / f"{digest(data).hex()}.cbor", data)
+        return True
 
     def _fault(self, source: Source, error: NodeFailure | PeerError) -> Fault:
         """For the report; the source is asked last from now on."""
@@ -321,12 +326,18 @@ class _RolledBackError(PeerError):
     """The source has an older checkpoint than this copy: it is stale, or the log was set back."""
 
 
+class _ForkedError(PeerError):
+    """The source has another history of a log than this copy."""
+
+
 def _word(error: NodeFailure | PeerError) -> str:
     match error:
         case _LackingError():
             return NOT_FOUND
         case _RolledBackError():
             return ROLLED_BACK
+        case _ForkedError():
+            return FORKED
         case PeerError():
             return error.reason.value
         case NodeError():

@@ -13,7 +13,7 @@ import re
 import socket
 import stat
 import sys
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -193,9 +193,9 @@ def check_listen(address: str) -> str:
 
 
 async def serve(
-    sidecar: Sidecar, address: str, ready: Callable[[str], None], until: Awaitable[object]
+    sidecar: Sidecar, address: str, ready: Callable[[str], None], stop: asyncio.Event
 ) -> None:
-    """Answer at `address` until `until` is done; then calls under way get their answer.
+    """Answer at `address` until `stop` is set; then calls under way get their answer.
 
     `ready` is told the address once it answers. `CallerError(ARGUMENT)` for an address that
     is not of this machine, `CallerError(STATE)` for one that is taken.
@@ -215,7 +215,7 @@ async def serve(
     try:
         await server.start()
         ready(bound)
-        await until
+        await stop.wait()
     finally:
         await server.stop(GRACE_SECONDS)
         _clear(checked)

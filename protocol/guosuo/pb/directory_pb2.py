@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19guosuo/v1/directory.proto\x12\tguosuo.v1\"\x14\n\x12ListRegionsRequest\"?\n\x13ListRegionsResponse\x12(\n\x07regions\x18\x01 \x03(\x0b\x32\x17.guosuo.v1.RegionStatus\"\xce\x01\n\x0cRegionStatus\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\x05\x65poch\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x10\n\x08revision\x18\x04 \x01(\r\x12\x0c\n\x04size\x18\x05 \x01(\x04\x12\'\n\tjudgement\x18\x06 \x01(\x0e\x32\x14.guosuo.v1.Judgement\x12\x13\n\x0blag_seconds\x18\x07 \x01(\r\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x14\n\x0clast_contact\x18\t \x01(\x04\x42\x08\n\x06_epoch\"\x10\n\x0eGetNodeRequest\"v\n\x0fGetNodeResponse\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x12\n\nfederation\x18\x03 \x01(\x0c\x12\x0f\n\x07time_ms\x18\x04 \x01(\x04\x12\x0e\n\x06leader\x18\x05 \x01(\x08\x12\r\n\x05\x65poch\x18\x06 \x01(\r\"\"\n\x11GetBundlesRequest\x12\r\n\x05\x65poch\x18\x01 \x01(\r\"8\n\x12GetBundlesResponse\x12\"\n\x07\x62undles\x18\x01 \x03(\x0b\x32\x11.guosuo.v1.Bundle\"]\n\x06\x42undle\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12\x12\n\nlist_index\x18\x03 \x01(\x04\x12\x10\n\x08revision\x18\x04 \x01(\r\x12\r\n\x05\x62lobs\x18\x05 \x03(\x0c*y\n\tJudgement\x12\x19\n\x15JUDGEMENT_UNSPECIFIED\x10\x00\x12\x13\n\x0fJUDGEMENT_ADMIT\x10\x01\x12\x12\n\x0eJUDGEMENT_HOLD\x10\x02\x12\x12\n\x0eJUDGEMENT_LATE\x10\x03\x12\x14\n\x10JUDGEMENT_REFUSE\x10\x04\x32\xe6\x01\n\tDirectory\x12L\n\x0bListRegions\x12\x1d.guosuo.v1.ListRegionsRequest\x1a\x1e.guosuo.v1.ListRegionsResponse\x12@\n\x07GetNode\x12\x19.guosuo.v1.GetNodeRequest\x1a\x1a.guosuo.v1.GetNodeResponse\x12I\n\nGetBundles\x12\x1c.guosuo.v1.GetBundlesRequest\x1a\x1d.guosuo.v1.GetBundlesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19guosuo/v1/directory.proto\x12\tguosuo.v1\"\x14\n\x12ListRegionsRequest\"?\n\x13ListRegionsResponse\x12(\n\x07regions\x18\x01 \x03(\x0b\x32\x17.guosuo.v1.RegionStatus\"\xce\x01\n\x0cRegionStatus\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\x05\x65poch\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x10\n\x08revision\x18\x04 \x01(\r\x12\x0c\n\x04size\x18\x05 \x01(\x04\x12\'\n\tjudgement\x18\x06 \x01(\x0e\x32\x14.guosuo.v1.Judgement\x12\x13\n\x0blag_seconds\x18\x07 \x01(\r\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x14\n\x0clast_contact\x18\t \x01(\x04\x42\x08\n\x06_epoch\"\x10\n\x0eGetNodeRequest\"\x87\x01\n\x0fGetNodeResponse\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x12\n\nfederation\x18\x03 \x01(\x0c\x12\x0f\n\x07time_ms\x18\x04 \x01(\x04\x12\x0e\n\x06leader\x18\x05 \x01(\x08\x12\r\n\x05\x65poch\x18\x06 \x01(\r\x12\x0f\n\x07waiting\x18\x07 \x01(\t\"\"\n\x11GetBundlesRequest\x12\r\n\x05\x65poch\x18\x01 \x01(\r\"8\n\x12GetBundlesResponse\x12\"\n\x07\x62undles\x18\x01 \x03(\x0b\x32\x11.guosuo.v1.Bundle\"]\n\x06\x42undle\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12\x12\n\nlist_index\x18\x03 \x01(\x04\x12\x10\n\x08revision\x18\x04 \x01(\r\x12\r\n\x05\x62lobs\x18\x05 \x03(\x0c*y\n\tJudgement\x12\x19\n\x15JUDGEMENT_UNSPECIFIED\x10\x00\x12\x13\n\x0fJUDGEMENT_ADMIT\x10\x01\x12\x12\n\x0eJUDGEMENT_HOLD\x10\x02\x12\x12\n\x0eJUDGEMENT_LATE\x10\x03\x12\x14\n\x10JUDGEMENT_REFUSE\x10\x04\x32\xe6\x01\n\tDirectory\x12L\n\x0bListRegions\x12\x1d.guosuo.v1.ListRegionsRequest\x1a\x1e.guosuo.v1.ListRegionsResponse\x12@\n\x07GetNode\x12\x19.guosuo.v1.GetNodeRequest\x1a\x1a.guosuo.v1.GetNodeResponse\x12I\n\nGetBundles\x12\x1c.guosuo.v1.GetBundlesRequest\x1a\x1d.guosuo.v1.GetBundlesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'guosuo.pb.directory_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_JUDGEMENT']._serialized_start=663
-  _globals['_JUDGEMENT']._serialized_end=784
+  _globals['_JUDGEMENT']._serialized_start=681
+  _globals['_JUDGEMENT']._serialized_end=802
   _globals['_LISTREGIONSREQUEST']._serialized_start=40
   _globals['_LISTREGIONSREQUEST']._serialized_end=60
   _globals['_LISTREGIONSRESPONSE']._serialized_start=62
@@ -42,14 +42,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGIONSTATUS']._serialized_end=334
   _globals['_GETNODEREQUEST']._serialized_start=336
   _globals['_GETNODEREQUEST']._serialized_end=352
-  _globals['_GETNODERESPONSE']._serialized_start=354
-  _globals['_GETNODERESPONSE']._serialized_end=472
-  _globals['_GETBUNDLESREQUEST']._serialized_start=474
-  _globals['_GETBUNDLESREQUEST']._serialized_end=508
-  _globals['_GETBUNDLESRESPONSE']._serialized_start=510
-  _globals['_GETBUNDLESRESPONSE']._serialized_end=566
-  _globals['_BUNDLE']._serialized_start=568
-  _globals['_BUNDLE']._serialized_end=661
-  _globals['_DIRECTORY']._serialized_start=787
-  _globals['_DIRECTORY']._serialized_end=1017
+  _globals['_GETNODERESPONSE']._serialized_start=355
+  _globals['_GETNODERESPONSE']._serialized_end=490
+  _globals['_GETBUNDLESREQUEST']._serialized_start=492
+  _globals['_GETBUNDLESREQUEST']._serialized_end=526
+  _globals['_GETBUNDLESRESPONSE']._serialized_start=528
+  _globals['_GETBUNDLESRESPONSE']._serialized_end=584
+  _globals['_BUNDLE']._serialized_start=586
+  _globals['_BUNDLE']._serialized_end=679
+  _globals['_DIRECTORY']._serialized_start=805
+  _globals['_DIRECTORY']._serialized_end=1035
 # @@protoc_insertion_point(module_scope)

@@ -58,20 +58,22 @@ class GetNodeRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetNodeResponse(_message.Message):
-    __slots__ = ("region", "version", "federation", "time_ms", "leader", "epoch")
+    __slots__ = ("region", "version", "federation", "time_ms", "leader", "epoch", "waiting")
     REGION_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     FEDERATION_FIELD_NUMBER: _ClassVar[int]
     TIME_MS_FIELD_NUMBER: _ClassVar[int]
     LEADER_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FIELD_NUMBER: _ClassVar[int]
     region: str
     version: str
     federation: bytes
     time_ms: int
     leader: bool
     epoch: int
-    def __init__(self, region: _Optional[str] = ..., version: _Optional[str] = ..., federation: _Optional[bytes] = ..., time_ms: _Optional[int] = ..., leader: _Optional[bool] = ..., epoch: _Optional[int] = ...) -> None: ...
+    waiting: str
+    def __init__(self, region: _Optional[str] = ..., version: _Optional[str] = ..., federation: _Optional[bytes] = ..., time_ms: _Optional[int] = ..., leader: _Optional[bool] = ..., epoch: _Optional[int] = ..., waiting: _Optional[str] = ...) -> None: ...
 
 class GetBundlesRequest(_message.Message):
     __slots__ = ("epoch",)

@@ -216,7 +216,8 @@ class Checkpoint:
         if part is None:
             return Reason.LIST_REVISIONS
         lowest = state.lowest.get(frame.epoch, 0)
-        if reason := list_refusal(clock, frame.epoch, frame.revision, now, lowest=lowest):
+        window = (part.part.not_before, part.part.not_after)
+        if reason := list_refusal(window, frame.revision, now, lowest=lowest):
             return reason
         policy = self._policy(now)
         if policy is None or policy.part.version != frame.policy_version:

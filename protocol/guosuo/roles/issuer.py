@@ -29,6 +29,7 @@ from guosuo.federation.entries import (
     Action,
     Board,
     BucketRef,
+    CutKey,
     EpochEntry,
     OrderEntry,
     encode_allotment,
@@ -50,7 +51,7 @@ from guosuo.roles.enrolment import (
     SignedRenewal,
     make_receipt,
 )
-from guosuo.roles.turn import BucketWork, Turn
+from guosuo.roles.turn import BucketWork, Replacing, Turn
 from guosuo.scheme import KeyId
 
 OFFER_SECONDS = 600
@@ -256,7 +257,8 @@ class Issuer:
     def _signing_keys(self, now: int) -> list[EpochKey]:
         """Keys for signatures off the board: this epoch's newest, and the next one's if drawn."""
         current = self.federation.clock.epoch_at(now)
-        newest = {k.id.epoch: k for k in self.state.keys.values() if k.id.epoch >= current}
+        keys = sorted(self.state.keys.values(), key=lambda key: key.id.revision)
+        newest = {key.id.epoch: key for key in keys if key.id.epoch >= current}
         if not newest:
             raise CallerError(Reason.STATE, "turn the epoch before enrolling anybody")
         return [newest[epoch] for epoch in sorted(newest)]
@@ -331,23 +333,34 @@ class Issuer:
         buckets = [work.build(self.federation.scheme, turn.key, entropy) for work in turn.work]
         return self.finish_turn(turn, buckets, entropy)
 
-    def begin_turn(self, epoch: int, entropy: Entropy, *, resume: bool = False) -> Turn:
+    def begin_turn(
+        self,
+        epoch: int,
+        entropy: Entropy,
+        *,
+        resume: bool = False,
+        replacing: Replacing | None = None,
+    ) -> Turn:
         """Draw the key of an epoch and freeze what it will sign.
 
         The key must be stored before a bucket is built. `resume`: go on with a key that was
         drawn for this epoch but never logged; signing again under it is safe, since e depends
-        on the message. Until `finish_turn`, no order may be carried out.
+        on the message. `replacing`: sign an epoch that is logged already under a new key.
+        Until `finish_turn`, no order may be carried out.
         """
         state, size = self.state, self.federation.charter.parameters.bucket_slots
+        name = KeyId(state.region, epoch, replacing.revision if replacing else 0)
         newest = max(state.keys, key=lambda key: (key.epoch, key.revision), default=None)
-        if newest is not None and newest.epoch >= epoch:
-            if not resume or newest.epoch > epoch:
+        if newest is not None and (newest.epoch, newest.revision) >= (epoch, name.revision):
+            if not resume or newest != name:
                 raise CallerError(Reason.STATE, "this epoch has a key already")
             key = state.keys[newest]
         else:
-            key = EpochKey.draw(self.federation.scheme, KeyId(state.region, epoch, 0), entropy)
+            key = EpochKey.draw(self.federation.scheme, name, entropy)
             state.keys[key.id] = key
-        invalid = frozenset(state.suspended | state.retired)
+        # The first entry of an epoch number closes it: a revision uses the same orders.
+        invalid = replacing.invalid if replacing else frozenset(state.suspended | state.retired)
+        invalid &= state.slots.keys()
         commitments = {slot: issued.commitment for slot, issued in state.slots.items()}
         work = []
         for first in bucket_firsts(commitments, size):
@@ -360,7 +373,14 @@ class Issuer:
                     tuple(self._to_renew(slot, epoch) for slot in inside if slot not in invalid),
                 )
             )
-        return Turn(key, tuple(work), frozenset(commitments), invalid, frozenset(state.unpublished))
+        return Turn(
+            key,
+            tuple(work),
+            frozenset(commitments),
+            invalid,
+            frozenset(state.unpublished),
+            replacing.stolen if replacing else (),
+        )
 
     def finish_turn(self, turn: Turn, buckets: Sequence[Bucket], entropy: Entropy) -> Effects:
         """The blobs and the entry of an epoch, from the buckets of `turn.work` in order."""
@@ -394,6 +414,7 @@ class Issuer:
             allotted=len(turn.slots),
             active=len(turn.slots - turn.invalid),
             previous=state.last_entry,
+            cuts=tuple(CutKey(epoch=k.epoch, revision=k.revision) for k in turn.stolen) or None,
         )
         state.unpublished -= turn.fresh
         return (*effects, Append(Kind.EPOCH, entry.encode()))

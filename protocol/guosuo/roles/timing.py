@@ -29,16 +29,15 @@ def is_in_force(clock: Clockwork, epoch: int, now: int) -> bool:
     return start <= now < end
 
 
-def list_refusal(
-    clock: Clockwork, epoch: int, revision: int, now: int, *, lowest: int
-) -> Reason | None:
+def list_refusal(window: tuple[int, int], revision: int, now: int, *, lowest: int) -> Reason | None:
     """Why a checkpoint does not take a list version that it knows: AGAIN (GS-CHECK-3).
 
-    `lowest`: the lowest revision of that epoch that has not ended.
+    `window`: its [not_before, not_after). `lowest`: the lowest revision of that epoch
+    that has not ended.
     """
     if revision < lowest:
         return Reason.LIST_REVISIONS
-    return None if is_in_force(clock, epoch, now) else Reason.LIST_EXPIRED
+    return None if window[0] <= now < window[1] else Reason.LIST_EXPIRED
 
 
 def tick_refusal(clock: Clockwork, tick: int, now: int, *, quiet_until: int) -> Reason | None:

@@ -13,7 +13,7 @@ from guosuo.credential.board import Bucket, SlotToRenew, build_bucket
 from guosuo.credential.keys import EpochKey
 from guosuo.curve.entropy import Entropy
 from guosuo.curve.points import G1
-from guosuo.scheme import Scheme
+from guosuo.scheme import KeyId, Scheme
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,18 @@ class BucketWork:
 
 
 @dataclass(frozen=True, slots=True)
+class Replacing:
+    """A new key for an epoch that is logged already, because keys were stolen (GS-EPOCH-12)."""
+
+    revision: int
+    """The next one after the newest logged."""
+    stolen: tuple[KeyId, ...]
+    """Own keys that it replaces, at most 8."""
+    invalid: frozenset[int] = field(repr=False)
+    """Slots out of force in revision 0, as the log has them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """An epoch that was begun and not finished."""
 
@@ -46,3 +58,5 @@ class Turn:
     """Those that are suspended or retired."""
     fresh: frozenset[int] = field(repr=False)
     """Those that no epoch entry has named yet."""
+    stolen: tuple[KeyId, ...] = ()
+    """Own keys that this one replaces."""

@@ -11,35 +11,29 @@ from dataclasses import dataclass
 
 from guosuo.federation.clock import ENTRY_AT, PARTS
 from guosuo.scheme import KeyId
+from guosuo.simulate.expected import (
+    DAY,
+    E,
+    Expect,
+    after_cut,
+    all_dropped,
+    clocks_refused,
+    down,
+    in_hold,
+    nothing,
+    offline,
+    parted,
+    silent_since,
+    silent_then_held,
+    two_down,
+    two_ticks,
+)
 from guosuo.simulate.run import (
-    ELSEWHERE,
-    HOME,
-    UNDECIDED,
-    WRONGLY_ACCEPTED,
-    WRONGLY_REFUSED,
     Outcome,
 )
-from guosuo.simulate.story import HOUR, Checkpoints, Entry, Group, Span, Story, X
+from guosuo.simulate.story import HOLDERS, HOUR, Checkpoints, Entry, Group, Span, Story, X
 
-DAY = 6
-"""Epochs of a day."""
 VICTIMS, BATCH = 1_317, 20_000
-E = 4.0
-"""Hours of an epoch."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expect:
-    """Bounds of one number of an outcome, in hours per person."""
-
-    group: str
-    what: str
-    place: str
-    most: float
-    least: float = 0.0
-    checkpoints: str = "online"
-    shelter: str = ""
-    """Set if shelter would make it better, with what would be expected then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +67,6 @@ def broken(scenario: Scenario, members: int, outcome: Outcome) -> list[str]:
 _SLACK = 0.01
 
 
-def _nothing(_: int) -> Sequence[Expect]:
-    return ()
-
-
-def _refused(
-    group: str, place: str, most: float, least: float = 0.0, *, shelter: str = ""
-) -> Expect:
-    return Expect(group, WRONGLY_REFUSED, place, most, least, shelter=shelter)
-
-
-def _accepted(group: str, place: str, most: float, least: float = 0.0) -> Expect:
-    return Expect(group, WRONGLY_ACCEPTED, place, most, least)
-
-
 def _start(epoch: int) -> int:
     return PARTS * epoch
 
@@ -110,25 +90,6 @@ def _batch(members: int, epochs: int, bad: Sequence[int], kind: str = "left_out"
     for epoch in bad:
         story.change(epoch, 0, **{kind: group})
     return story
-
-
-_GAP = "none, if shelter is asked within 7 h"
-
-
-def _in_hold(gap_from: float) -> Callable[[int], Sequence[Expect]]:
-    """Victims are refused from 9 h 20 min after the first hold on, if it lasts; own gates alike.
-
-    In a hold that region's suspensions have no effect: its suspended are accepted while
-    the last admitted key is listed.
-    """
-
-    def expected(_: int) -> Sequence[Expect]:
-        return [
-            *(_refused("victims", p, gap_from, gap_from, shelter=_GAP) for p in (HOME, ELSEWHERE)),
-            *(_accepted("suspended", p, E, E) for p in (HOME, ELSEWHERE)),
-        ]
-
-    return expected
 
 
 def _void_order(members: int) -> Story:
@@ -180,6 +141,7 @@ def _down(hours: float, *also: str) -> Callable[[int], Story]:
         _lawful(story, 3)
         for region in (X, *also):
             story.stop(region, _start(6) - HOUR, hours)
+        story.groups += [Group(f"of {region}", region, HOLDERS) for region in also]
         return story
 
     return tell
@@ -264,25 +226,6 @@ def _clocks(checkpoint: int, wallet: int, region: int) -> Callable[[int], Story]
     return tell
 
 
-_ALL_DAY = 24.0
-
-
-def _two_ticks(_: int) -> Sequence[Expect]:
-    """One clock a tick ahead, the other a tick behind: two ticks, AGAIN."""
-    return [Expect("clock off", UNDECIDED, p, _ALL_DAY, _ALL_DAY, "off") for p in _PLACES]
-
-
-def _clocks_refused(_: int) -> Sequence[Expect]:
-    """Ten minutes off gives AGAIN all day."""
-    groups = (("clock off", "online"), ("clock off", "off"), ("x", "off"), ("others", "off"))
-    return [
-        Expect(g, UNDECIDED, p, _ALL_DAY, _ALL_DAY, kind) for g, kind in groups for p in _PLACES
-    ]
-
-
-_PLACES = (HOME, ELSEWHERE)
-
-
 def _stolen(of: int, at: int, revision: int, used: int = 0) -> Callable[[int], Story]:
     """The key of epoch `of` is stolen in epoch 5; cut by a revision of epoch 5 `at` parts in."""
 
@@ -301,27 +244,6 @@ def _stolen(of: int, at: int, revision: int, used: int = 0) -> Callable[[int], S
         return story
 
     return tell
-
-
-def _after_cut(
-    part_of_cut: int, *, nothing_left: bool = False
-) -> Callable[[int], Sequence[Expect]]:
-    """The thief until the cut; whoever is offline at it, if no older list is left to him."""
-
-    def expected(_: int) -> Sequence[Expect]:
-        # Offline checkpoints accept the stolen key until the list of epoch 5 ends.
-        last = 2 * E - (part_of_cut / HOUR - 1)
-        gap = E - 4 / 3 if nothing_left else 0.0
-        return [
-            *(_accepted("thief", p, 1.5, 0.5) for p in _PLACES),
-            *(
-                Expect("thief", WRONGLY_ACCEPTED, p, last + 0.5, last - 0.5, "offline")
-                for p in _PLACES
-            ),
-            *(Expect("offline at the cut", UNDECIDED, p, gap, gap) for p in _PLACES),
-        ]
-
-    return expected
 
 
 def _public_first(members: int) -> Story:
@@ -397,158 +319,58 @@ def _alternating(members: int) -> Story:
     return _batch(members, 5 * DAY, range(4, 4 + 5 * DAY - 4, 2))
 
 
-def _days_down(members: int, hours: float) -> Sequence[Expect]:
-    """A dead region's own holders from T_l + 21 h 20 min, its own gates from T_l + 8 h."""
-    last = 5
-    back = E * 6 - 1 + hours
-    gates = max(0.0, back - E * (last + 2))
-    listed_until = E * (last + 5) + 4 / 3
-    # The node is back and publishes; wallets have it with the next revision at the latest.
-    holders = max(0.0, back - listed_until)
-    return [
-        _refused("x", HOME, gates + _SOON, gates - _SOON),
-        _refused("others", ELSEWHERE, (gates + _SOON) / max(1, members - 1)),
-        _refused("x", ELSEWHERE, holders + _SOON, max(0.0, holders - _SOON)),
-    ]
-
-
-def _two_down(hours: float) -> Callable[[int], Sequence[Expect]]:
-    """Each of the two has its own gates dark, for its own holders and for travellers."""
-
-    def expected(members: int) -> Sequence[Expect]:
-        home, travel, _ = _days_down(members, hours)
-        return [
-            home,
-            travel,
-            _refused("others", HOME, home.most, home.least),
-            _refused("x", ELSEWHERE, travel.most),
-        ]
-
-    return expected
-
-
-def _silent_since(last: int, back: float) -> Callable[[int], Sequence[Expect]]:
-    """Holders of a region without an admitted epoch after `last`, from T_l + 21 h 20 min on.
-
-    Its gates go on listing the others. With two members only one is left on their lists,
-    fewer than n_min: travellers are turned away as well.
-    """
-
-    def expected(members: int) -> Sequence[Expect]:
-        gap = back - (E * (last + 5) + 4 / 3)
-        found = [_refused("x", p, gap + _LOOKS, gap - _LOOKS) for p in _PLACES]
-        if members == 2:  # noqa: PLR2004 - the crowd
-            found.append(_refused("others", ELSEWHERE, gap + _LOOKS, gap - _LOOKS))
-        return found
-
-    return expected
-
-
-def _silent_then_held(members: int) -> Sequence[Expect]:
-    """The last admitted key is older than lists can hold: the victims have nothing."""
-    return [
-        *_silent_since(4, E * 14 + 4 / 3)(members),
-        *(_refused("victims", p, 7 * E, 7 * E, shelter=_GAP) for p in _PLACES),
-    ]
-
-
-def _parted(hours: float) -> Callable[[int], Sequence[Expect]]:
-    """No quorum in either half: the other regions' holders from T_l + 21 h 20 min on."""
-
-    def expected(_: int) -> Sequence[Expect]:
-        gap = 4.0 if hours > 20 else 0.0  # noqa: PLR2004 - late_max
-        return [_refused(g, ELSEWHERE, gap, gap / 2) for g in ("x", "others")]
-
-    return expected
-
-
-def _all_dropped(most: float, *groups: str) -> Callable[[int], Sequence[Expect]]:
-    """While a secret is public its region is listed nowhere."""
-
-    def expected(members: int) -> Sequence[Expect]:
-        found = [_refused(g, p, most) for g in groups for p in _PLACES]
-        if members == 2:  # noqa: PLR2004 - the crowd
-            found.append(_refused("others", ELSEWHERE, most))
-        return found
-
-    return expected
-
-
-def _offline(hours: float) -> Callable[[int], Sequence[Expect]]:
-    """Until the end of the newest list it has: six and a half hours here."""
-
-    def expected(_: int) -> Sequence[Expect]:
-        gap = hours - 6.5
-        return [_refused("offline", p, gap + _LOOKS, gap - _LOOKS) for p in _PLACES]
-
-    return expected
-
-
-_LOOKS = 0.34
-"""Hours between two moments at which everybody shows."""
-_SOON = 1.75
-"""Hours between two batches of changes, and a look."""
-
-
-def _expect_down(hours: float) -> Callable[[int], Sequence[Expect]]:
-    return lambda members: _days_down(members, hours)
-
-
 SCENARIOS: tuple[Scenario, ...] = (
-    Scenario("normal-week", "Seven days as they should be.", _week, _nothing),
-    Scenario("one-void-order", "One holder is left out by a void order.", _void_order, _nothing),
+    Scenario("normal-week", "Seven days as they should be.", _week, nothing),
+    Scenario("one-void-order", "One holder is left out by a void order.", _void_order, nothing),
     Scenario(
         "batch-revised",
         "1,317 unlawfully in a lawful 20,000, mended by a revision of the epoch.",
         _repaired_at_once,
-        _nothing,
+        nothing,
     ),
     Scenario(
         "batch-once",
         "The same, mended by the next epoch.",
         lambda n: _batch(n, 2 * DAY, [4]),
-        _nothing,
+        nothing,
     ),
     Scenario(
         "batch-revisions-used-up",
         "The same; three revisions mend nothing, the next epoch does.",
         _revisions_used_up,
-        _nothing,
+        nothing,
     ),
     Scenario(
         "batch-one-epoch-later",
         "The same, mended after one more epoch.",
         lambda n: _batch(n, 2 * DAY, [4, 5]),
-        _in_hold(0.0),
+        in_hold(0.0),
     ),
     Scenario(
         "batch-five-days",
         "The same, repeated for five days, then mended.",
         lambda n: _batch(n, 6 * DAY, range(4, 4 + 5 * DAY)),
-        _in_hold(5 * DAY * E - 2 * E),
+        in_hold(5 * DAY * E - 2 * E),
     ),
     Scenario(
         "batch-never",
         "The same, never mended.",
         lambda n: _batch(n, 4 * DAY, range(4, 4 * DAY + 4)),
-        _in_hold((4 * DAY - 4) * E - 4 / 3),
+        in_hold((4 * DAY - 4) * E - 4 / 3),
     ),
-    Scenario("alternating", "Held and admitted epochs in turn.", _alternating, _nothing),
-    Scenario("garbled-slots", "A bucket that fails.", _garbled, _nothing),
-    Scenario("withheld-bucket", "A bucket that nobody can fetch.", _withheld, _nothing),
+    Scenario("alternating", "Held and admitted epochs in turn.", _alternating, nothing),
+    Scenario("garbled-slots", "A bucket that fails.", _garbled, nothing),
+    Scenario("withheld-bucket", "A bucket that nobody can fetch.", _withheld, nothing),
     Scenario(
-        "hold-after-silence", "30 h down, then a hold.", _hold_after_silence, _silent_then_held
+        "hold-after-silence", "30 h down, then a hold.", _hold_after_silence, silent_then_held
     ),
-    Scenario("late-entry", "An entry half an hour after T.", _late(30), _nothing),
-    Scenario("very-late-entry", "An entry three hours after T.", _late(180), _nothing),
-    *(
-        Scenario(f"down-{h}h", f"A region down for {h} h.", _down(h), _expect_down(h))
-        for h in (3, 8, 30)
-    ),
-    Scenario("two-down-8h", "Two regions down for 8 h.", _down(8, "a"), _two_down(8), (4, 31)),
+    Scenario("late-entry", "An entry half an hour after T.", _late(30), nothing),
+    Scenario("very-late-entry", "An entry three hours after T.", _late(180), nothing),
+    *(Scenario(f"down-{h}h", f"A region down for {h} h.", _down(h), down(h)) for h in (3, 8, 30)),
+    Scenario("two-down-8h", "Two regions down for 8 h.", _down(8, "b0"), two_down(8), (4, 31)),
     *(
         Scenario(f"fork-{h}h", f"A fork, healed after {h} h.", _fork(h), then)
-        for h, then in ((4, _nothing), (24, _silent_since(4, E * 11 + 4 / 3)))
+        for h, then in ((4, nothing), (24, silent_since(4, E * 11 + 4 / 3)))
     ),
     *(
         Scenario(
@@ -557,41 +379,39 @@ SCENARIOS: tuple[Scenario, ...] = (
             _stale_backup(h),
             then,
         )
-        for h, then in ((4, _nothing), (24, _silent_since(5, E * 12 + 4 / 3)))
+        for h, then in ((4, nothing), (24, silent_since(5, E * 12 + 4 / 3)))
     ),
     *(
-        Scenario(f"partition-{h}h", f"Two halves for {h} h.", _partition(h), _parted(h))
+        Scenario(f"partition-{h}h", f"Two halves for {h} h.", _partition(h), parted(h))
         for h in (6, 24)
     ),
-    Scenario("clocks-one-tick", "Clocks off by a tick.", _clocks(30, -30, 1), _two_ticks),
-    Scenario(
-        "clocks-ten-minutes", "Clocks off by 10 min.", _clocks(600, -600, 10), _clocks_refused
-    ),
-    Scenario("stolen-t", "The key of t is stolen and cut.", _stolen(5, 70, 1), _after_cut(70)),
+    Scenario("clocks-one-tick", "Clocks off by a tick.", _clocks(30, -30, 1), two_ticks),
+    Scenario("clocks-ten-minutes", "Clocks off by 10 min.", _clocks(600, -600, 10), clocks_refused),
+    Scenario("stolen-t", "The key of t is stolen and cut.", _stolen(5, 70, 1), after_cut(70)),
     Scenario(
         "stolen-before",
         "The key of t − 1 is cut.",
         _stolen(4, 70, 1),
-        _after_cut(70, nothing_left=True),
+        after_cut(70, nothing_left=True),
     ),
     Scenario(
         "stolen-revisions-used-up",
         "Cut after two revisions of the key.",
         _stolen(5, 110, 3, used=2),
-        _after_cut(110),
+        after_cut(110),
     ),
     Scenario(
-        "public-then-cut", "A secret is public, then cut.", _public_then_cut, _all_dropped(1.2, "x")
+        "public-then-cut", "A secret is public, then cut.", _public_then_cut, all_dropped(1.2, "x")
     ),
     Scenario(
         "public-in-hold",
         "A held key's secret is published.",
         _public_first,
-        _all_dropped(4.0, "x", "victims"),
+        all_dropped(4.0, "x", "victims"),
     ),
     *(
         Scenario(
-            f"wallet-offline-{h}h", f"A wallet offline for {h} h.", _wallet_offline(h), _offline(h)
+            f"wallet-offline-{h}h", f"A wallet offline for {h} h.", _wallet_offline(h), offline(h)
         )
         for h in (10, 48)
     ),
@@ -600,11 +420,11 @@ SCENARIOS: tuple[Scenario, ...] = (
             f"checkpoint-offline-{h}h",
             f"A checkpoint offline for {h} h.",
             _checkpoint_offline(h),
-            _nothing,
+            nothing,
         )
         for h in (12, 47)
     ),
-    Scenario("member-added", "A region joins.", _added, _nothing, (4, 31)),
-    Scenario("member-removed", "A region leaves.", _removed, _nothing, (4, 31)),
+    Scenario("member-added", "A region joins.", _added, nothing, (4, 31)),
+    Scenario("member-removed", "A region leaves.", _removed, nothing, (4, 31)),
 )
 """All of them, by name unique."""

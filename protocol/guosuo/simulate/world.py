@@ -102,7 +102,7 @@ class Device:
             return Reason.LIST_REVISIONS
         lowest = self.lowest.get(epoch, 0)
         return tick_refusal(CLOCK, tick, clock, quiet_until=0) or list_refusal(
-            CLOCK, epoch, revision, clock, lowest=lowest
+            CLOCK.list_window(epoch), revision, clock, lowest=lowest
         )
 
 

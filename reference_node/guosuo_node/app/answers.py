@@ -158,6 +158,8 @@ class DirectoryAnswers:
     records: Records
     leader: Callable[[], Leader | None]
     now: Callable[[], float]
+    why: Callable[[], str] = lambda: ""
+    """Why this process signs or publishes nothing now."""
     _places: dict[bytes, int] = field(default_factory=dict)
     """Index of each `list` entry, by the hash of its part."""
     _scanned: dict[str, int] = field(default_factory=dict)
@@ -199,6 +201,7 @@ class DirectoryAnswers:
             time_ms=int(now * 1000),
             leader=leader is not None and not leader.lost,
             epoch=self.records.federation.clock.epoch_at(int(now)),
+            waiting=self.why(),
         )
 
     async def bundles(self, epoch: int) -> tuple[BundlePlace, ...]:

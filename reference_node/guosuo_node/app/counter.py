@@ -17,6 +17,7 @@ from guosuo_node.adapter.desk import Desk
 from guosuo_node.adapter.interface import Refused, Unavailable
 from guosuo_node.app.faults import Fault, ServiceError
 from guosuo_node.app.leader import Leader
+from guosuo_node.app.points import Point, reached
 from guosuo_node.app.services import Enrolling
 
 _MAX_NONCES: Final = 10_000
@@ -41,6 +42,7 @@ class Counter:
             leader.check()
             offer = leader.issuer.offer(int(self.now()), leader.entropy)
             await leader.commit(())
+        reached(Point.AFTER_OFFER_PERSIST_BEFORE_ANSWER)
         return offer
 
     async def enrol(self, enrolling: Enrolling) -> bytes:
@@ -74,6 +76,7 @@ class Counter:
                 request, examined.record, examined.fact, int(self.now()), leader.entropy
             )
             await self._granted(leader, name, answer)
+        reached(Point.AFTER_GRANT_PERSIST_BEFORE_ANSWER)
         return answer.encode()
 
     async def _granted(self, leader: Leader, name: bytes, answer: Answer) -> None:
@@ -115,6 +118,7 @@ class Counter:
                 slots=order.slots,
                 also=(lambda writer: writer.put_meta(_meta(name), epoch.to_bytes(4, "big")),),
             )
+        reached(Point.AFTER_ORDER_PERSIST_BEFORE_ANSWER)
         return epoch
 
     async def find_slots(self, data: bytes) -> tuple[int, ...]:

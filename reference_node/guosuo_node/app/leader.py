@@ -17,6 +17,7 @@ from guosuo.roles.gate import GateAuthority
 from guosuo.roles.issuer import Issuer
 from guosuo_node.app.faults import Fault, ServiceError
 from guosuo_node.app.keys import NodeKeys
+from guosuo_node.app.points import Point, reached
 from guosuo_node.app.records import Records
 from guosuo_node.store.errors import Fenced, StoreUnavailable
 from guosuo_node.store.marks import GateMarks, IssuerMarks
@@ -120,6 +121,8 @@ class Leader:
         try:
             blobs = [effect.data for effect in effects if isinstance(effect, PutBlob)]
             await asyncio.to_thread(self._put_blobs, blobs)
+            if blobs:
+                reached(Point.AFTER_BLOBS_BEFORE_SIGN)
             writer = self.store.writer()
             for effect in effects:
                 if isinstance(effect, Append):
@@ -132,7 +135,10 @@ class Leader:
             writer.save_gate(self._gate_marks, self.gate.state)
             for step in also:
                 step(writer)
+            if entries:
+                reached(Point.AFTER_SIGN_BEFORE_PERSIST)
             await self._write(writer)
+            reached(Point.AFTER_PERSIST_BEFORE_MEMORY)
         except BaseException:
             self.lost = True
             raise

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -19,6 +20,7 @@ from guosuo_node.adapter.desk import Desk
 from guosuo_node.app.answers import DirectoryAnswers, FederationAnswers
 from guosuo_node.app.blobs import BlobStore
 from guosuo_node.app.counter import Counter
+from guosuo_node.app.cutting import Cutting
 from guosuo_node.app.faults import Fault, ServiceError
 from guosuo_node.app.gatehouse import Gatehouse
 from guosuo_node.app.keys import NodeKeys
@@ -27,6 +29,7 @@ from guosuo_node.app.peers import Peer
 from guosuo_node.app.publishing import Publisher
 from guosuo_node.app.records import Records
 from guosuo_node.app.recovery import Recovery
+from guosuo_node.app.requests import Requests, Work
 from guosuo_node.app.services import Services
 from guosuo_node.app.turns import Turns
 from guosuo_node.app.witnessing import WitnessDesk
@@ -55,6 +58,7 @@ class Node:
     public: Path
     policies: Path
     register: Path
+    requests: Path
     nodes: Mapping[str, Peer]
     """Other members' nodes, by region."""
     witnesses: Mapping[str, Peer]
@@ -71,6 +75,10 @@ class Node:
     leader: Leader | None = None
     waiting: str = ""
     """Why nothing is signed yet, if so."""
+    publisher: Publisher | None = None
+    """The leader's."""
+    away: str = ""
+    """Why the store does not answer, if so."""
     _told: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -99,7 +107,11 @@ class Node:
             self.signed_charter, self.records, self.store, self.witness, self.now
         )
         directory = DirectoryAnswers(
-            "" if self.alone else self.keys.name, self.records, self._leading, self.now
+            "" if self.alone else self.keys.name,
+            self.records,
+            self._leading,
+            self.now,
+            self.why,
         )
         if self.desk is None:
             return Services(federation=federation, directory=directory)
@@ -167,9 +179,13 @@ class Node:
                     self.patience,
                     self._report,
                 )
+                self.publisher = publisher
                 group.create_task(publisher.run())
                 group.create_task(gatehouse.run(self.patience))
-                group.create_task(Turns(leader, pool, self.tell).run())
+                turns = Turns(leader, pool, self.tell)
+                await self._cutting(leader, pool).resume()
+                group.create_task(turns.run())
+                group.create_task(self._requests(leader, pool, turns).run())
         finally:
             leader.lost = True
             with suppress(GuosuoError):
@@ -190,6 +206,26 @@ class Node:
         leader.lost = True
         raise ServiceError(Fault.NOT_LEADER)
 
+    def _cutting(self, leader: Leader, pool: Pool) -> Cutting:
+        return Cutting(leader, pool, self.tell)
+
+    def _requests(self, leader: Leader, pool: Pool, turns: Turns) -> Requests:
+        cutting = self._cutting(leader, pool)
+
+        async def cut(*, before_too: bool) -> dict[str, int]:
+            key = await cutting.cut(before_too=before_too)
+            return {"epoch": key.epoch, "revision": key.revision}
+
+        async def turn() -> dict[str, int]:
+            return {"epoch": await turns.turn_early()}
+
+        works: dict[str, Work] = {
+            "turn-epoch": turn,
+            "cut-epoch": partial(cut, before_too=False),
+            "cut-turn": partial(cut, before_too=True),
+        }
+        return Requests(leader, self.requests, works, self.tell)
+
     def _follower(self, region: str) -> Follower:
         return Follower(
             region=region,
@@ -206,10 +242,25 @@ class Node:
         """The call's result, tried until the database answers."""
         while True:
             try:
-                return await call()
+                result = await call()
             except StoreUnavailable as error:
+                self.away = error.reason.value
                 self._report("store", error.reason.value)
                 await asyncio.sleep(self.patience)
+            else:
+                self.away = ""
+                return result
+
+    def why(self) -> str:
+        """Why this process signs or publishes nothing now, a word; empty if it does."""
+        leader = self._leading()
+        if self.alone:
+            return ""
+        if leader is None or leader.lost:
+            return self.away or "standby"
+        if not leader.ready:
+            return self.waiting or "recovering"
+        return "witnesses-few" if self.publisher is not None and self.publisher.short else ""
 
     def _leading(self) -> Leader | None:
         return self.leader

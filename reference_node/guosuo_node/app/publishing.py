@@ -19,6 +19,7 @@ from guosuo_node.app.faults import Fault, ServiceError
 from guosuo_node.app.leader import Leader
 from guosuo_node.app.logs import quorum_of
 from guosuo_node.app.peers import FAILURES, Peer
+from guosuo_node.app.points import Point, reached
 from guosuo_node.app.witnessing import WitnessDesk
 
 Report = Callable[[str, str], None]
@@ -39,6 +40,8 @@ class Publisher:
     patience: float
     """Seconds that witnesses are waited for, and between tries."""
     report: Report
+    short: bool = False
+    """Too few witnesses cosigned the last time."""
     sizes: dict[str, int] = field(default_factory=dict)
     """The size that each witness is thought to have cosigned last."""
     _late: set[asyncio.Task[None]] = field(default_factory=set)
@@ -70,14 +73,20 @@ class Publisher:
             Checkpoint(origin, size, log.tree.root(size)), leader.keys.log_key
         )
         data = signed.encode()
+        reached(Point.AFTER_CHECKPOINT_SIGNED_BEFORE_PERSIST)
         await leader.write(lambda writer: writer.put_checkpoint(size, log.tree.root(size), data))
+        reached(Point.AFTER_CHECKPOINT_PERSIST_BEFORE_COSIGN)
         cosigned = await self._cosigned(signed, size)
         quorum = quorum_of(federation)
-        if quorum.count(cosigned) < quorum.needed:
+        self.short = quorum.count(cosigned) < quorum.needed
+        if self.short:
             return False
+        reached(Point.AFTER_COSIGN_BEFORE_PERSIST)
         lines = b"".join(s.line().encode() for s in cosigned.signatures[1:])
         await leader.write(lambda writer: writer.cosigned(size, lines, published=True))
+        reached(Point.AFTER_COSIGN_PERSIST_BEFORE_FILES)
         await asyncio.to_thread(self._write, self._published(), size, cosigned.encode())
+        reached(Point.AFTER_FILES_BEFORE_MEMORY)
         leader.records.publish(leader.region, cosigned.encode())
         return True
 
@@ -94,6 +103,8 @@ class Publisher:
         log = self.leader.records.logs[self.leader.region]
         entry = log.view.entries.__getitem__
         for file in tiles.publication(old, new, log.tree.nodes, entry, note):
+            if file.path == tiles.CHECKPOINT:
+                reached(Point.BETWEEN_TILES_AND_CHECKPOINT)
             path = self.folder / file.path
             if file.path == tiles.CHECKPOINT or not path.exists():
                 write_atomically(path, file.data)

@@ -19,6 +19,7 @@ from guosuo.federation.merkle import EMPTY_ROOT, leaf_hash
 from guosuo.federation.records import kind_of
 from guosuo_node.app.leader import Leader
 from guosuo_node.app.peers import FAILURES, Peer
+from guosuo_node.app.points import Point, reached
 from guosuo_node.app.publishing import Report
 from guosuo_node.store.writer import Writer
 
@@ -130,6 +131,7 @@ class Recovery:
                 writer.append_entry(start + place, kind, entry, leaf_hash(entry))
 
         await leader.write(put)
+        reached(Point.AFTER_RECOVERED_BEFORE_SIGNING)
         leader.records.take(leader.region, fresh)
 
 

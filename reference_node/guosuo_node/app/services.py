@@ -76,6 +76,7 @@ class NodeState:
     time_ms: int
     leader: bool
     epoch: int
+    waiting: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,12 +10,15 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from guosuo.errors import CallerError, Reason
 from guosuo.federation.audit import AuditedEpoch
+from guosuo.federation.charter import Environment
 from guosuo.federation.clock import CUT_OFF_AT, KEY_EPOCHS, LIST_AT, PARTS, REVISIONS_AT
 from guosuo.federation.lists import Plan, PublishedList, due, listing
 from guosuo.federation.records import Effect
 from guosuo.federation.trust_list import MAX_REVISION, Absence, ListKeys
 from guosuo_node.app.leader import Leader
+from guosuo_node.app.points import Point, reached
 from guosuo_node.jobs.pool import Pool
 
 _KEEP = 4
@@ -62,24 +65,50 @@ class Turns:
     async def turn(self, epoch: int) -> None:
         """Draw the key, sign the board, log the entry, unless it is logged already."""
         leader = self.leader
-        latest = leader.records.view.region(leader.region).latest()
-        if latest is not None and latest.id.epoch >= epoch:
+        if self.is_logged(epoch):
             return
         async with leader.lock:
+            # Whoever held the lock may have done it.
+            if self.is_logged(epoch):
+                return
             # 1. The key is in the store before anything is signed with it.
             turn = leader.issuer.begin_turn(epoch, leader.entropy, resume=True)
             await leader.commit(())
+            reached(Point.AFTER_KEY_DRAWN)
             # 2. Buckets, in other processes.
             buckets = await asyncio.gather(
                 *(asyncio.wrap_future(self.pool.build(turn.key, work)) for work in turn.work)
             )
+            reached(Point.AFTER_BUCKETS_BEFORE_ENTRY)
             # 3. Board, status list and entry.
             effects = leader.issuer.finish_turn(turn, buckets, leader.entropy)
             leader.issuer.forget_keys(epoch - _KEEP)
             await leader.commit(effects)
+            reached(Point.AFTER_ENTRY_BEFORE_CHECKPOINT)
         self.tell("epoch-signed", epoch=epoch, count=len(turn.slots - turn.invalid))
         async with leader.records.locks[leader.region]:
             await leader.records.audit(leader.region)
+
+    def is_logged(self, epoch: int) -> bool:
+        """Whether the log has an entry of that epoch or a later one."""
+        latest = self.leader.records.view.region(self.leader.region).latest()
+        return latest is not None and latest.id.epoch >= epoch
+
+    async def turn_early(self) -> int:
+        """Turn the epoch after the running one now, before its cut-off; its number.
+
+        It closes the number early: orders from now on count an epoch later. Nothing else
+        depends on when within an epoch the next one's entry comes. `CallerError(STATE)`
+        outside of test federations, and if it is logged already.
+        """
+        federation = self.leader.records.federation
+        if federation.charter.environment is not Environment.TEST:
+            raise CallerError(Reason.STATE, "epochs are turned early in test federations only")
+        epoch = federation.clock.epoch_at(int(self.leader.now())) + 1
+        if self.is_logged(epoch):
+            raise CallerError(Reason.STATE, "the next epoch is turned already; wait for its start")
+        await self.turn(epoch)
+        return epoch
 
     async def prepare(self, present: int) -> None:
         """Parts of lists to come, for checkpoints; secrets of those that ended are destroyed."""

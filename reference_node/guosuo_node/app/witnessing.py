@@ -19,6 +19,7 @@ from guosuo.federation.witness import (
     origin_of,
 )
 from guosuo_node.app.faults import Fault, ServiceError
+from guosuo_node.app.points import Point, reached
 from guosuo_node.host.http import HttpAnswer
 from guosuo_node.store.store import Store
 
@@ -64,6 +65,7 @@ class WitnessDesk:
                     after.note,
                 )
                 if stored:
+                    reached(Point.AFTER_WITNESS_PERSIST_BEFORE_REPLY)
                     line = self.witness.persisted(decision, int(self.now()))
                     return line.line().encode()
         raise ServiceError(Fault.BUSY)

@@ -67,6 +67,7 @@ class Wanted:
     """TOML lines; for documents a counter's key and an empty file of signers if there are none."""
     database: str | None = None
     workers: int | None = None
+    clock_offset: int = 0
 
 
 def init(home: Home, wanted: Wanted, entropy: Entropy, now: dt.datetime) -> Card:
@@ -74,6 +75,7 @@ def init(home: Home, wanted: Wanted, entropy: Entropy, now: dt.datetime) -> Card
     if home.path.exists() and any(home.path.iterdir()):
         raise CallerError(Reason.STORE_EXISTS, "that directory holds something; name a new one")
     home.private.mkdir(mode=0o700, parents=True)
+    home.requests.mkdir(mode=0o700)
     for folder in (home.peers, home.policies, home.public):
         folder.mkdir(parents=True)
     key = KeyFile.create(home.key, entropy)
@@ -131,6 +133,8 @@ def _settings(wanted: Wanted) -> str:
             lines.append(f'{name} = "{value}"')
     if wanted.workers is not None:
         lines.append(f"workers = {wanted.workers}")
+    if wanted.clock_offset:
+        lines.append(f"clock_offset = {wanted.clock_offset}")
     lines.append(f'adapter = "{wanted.adapter}"')
     lines += ["", "[adapter_settings]", wanted.adapter_settings]
     return "\n".join(lines).rstrip() + "\n"

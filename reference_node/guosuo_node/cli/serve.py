@@ -30,6 +30,7 @@ from guosuo_node.adapter.interface import Context
 from guosuo_node.adapter.plugins import load_adapter
 from guosuo_node.app.keys import NodeKeys
 from guosuo_node.app.node import Node
+from guosuo_node.app.points import arm
 from guosuo_node.host import tls
 from guosuo_node.host.http import HttpAnswer, HttpServer, metrics_app, public_app
 from guosuo_node.host.log import Log, open_log, redirect_libraries
@@ -58,6 +59,8 @@ class Serving:
     log: Log
     metrics: Metrics
     channels: list[NodeChannel] = field(default_factory=list)
+    clients: dict[str, FederationClient] = field(default_factory=dict)
+    """Of each peer, over the channel that counts now."""
 
     @classmethod
     def build(cls, home: Home, stream: TextIO = sys.stdout) -> Serving:
@@ -70,6 +73,11 @@ class Serving:
             )
         signed = home.charter.read_bytes()
         federation = open_charter(signed, Suite.sha256())
+        if settings.clock_offset and federation.charter.environment is Environment.PRODUCTION:
+            raise CallerError(
+                Reason.ARGUMENT, "node.toml: clock_offset is for test federations only"
+            )
+        arm(os.environ, federation)
         entropy = Entropy(os.urandom)
         key = KeyFile(home.key)
         keys = NodeKeys.load(home.keys, key)
@@ -85,6 +93,7 @@ class Serving:
             )
             desk = Desk(load_adapter(settings.adapter, settings.adapter_settings, context))
         peers = connect(federation, keys.name, identity, trust)
+        clients = {name: FederationClient(channel) for name, channel in peers.items()}
         node = Node(
             federation=federation,
             signed_charter=signed,
@@ -93,13 +102,12 @@ class Serving:
             public=home.public,
             policies=home.policies,
             register=home.checkpoints,
-            nodes={n: FederationClient(c) for n, c in peers.items() if n in federation.members},
-            witnesses={
-                n: FederationClient(c) for n, c in peers.items() if n in federation.witness_keys
-            },
+            requests=home.requests,
+            nodes={n: c for n, c in clients.items() if n in federation.members},
+            witnesses={n: c for n, c in clients.items() if n in federation.witness_keys},
             desk=desk,
             entropy=entropy,
-            now=time.time,
+            now=lambda: time.time() + settings.clock_offset,
             tell=log.info,
             holder=f"{socket.gethostname()[:32]}:{home.path.absolute()}"[:200],
             workers=settings.workers,
@@ -112,7 +120,16 @@ class Serving:
         )
         metrics.set_regions(federation.members)
         return cls(
-            home, settings, federation, node, identity, trust, log, metrics, list(peers.values())
+            home,
+            settings,
+            federation,
+            node,
+            identity,
+            trust,
+            log,
+            metrics,
+            list(peers.values()),
+            clients,
         )
 
     async def run(self) -> None:
@@ -124,8 +141,7 @@ class Serving:
         redirect_libraries(self.log)
         async with AsyncExitStack() as stack:
             stack.callback(self.node.store.close)
-            for channel in self.channels:
-                stack.push_async_callback(channel.close)
+            stack.push_async_callback(self._close_channels)
             if self.node.desk is not None:
                 stack.push_async_callback(self.node.desk.close)
             secured = tls.ServerTls(self.identity, self.trust)
@@ -143,12 +159,13 @@ class Serving:
             self.log.info("serving", port=server.public_port)
             work = asyncio.create_task(self.node.run())
             watch = asyncio.create_task(self._measure())
+            renew = asyncio.create_task(self._renew(secured))
             waiting = asyncio.create_task(_wait(stop))
             await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
             self.log.info("stopping")
-            for task in (watch, work, waiting):
+            for task in (watch, renew, work, waiting):
                 task.cancel()
-            results = await asyncio.gather(work, watch, waiting, return_exceptions=True)
+            results = await asyncio.gather(work, watch, renew, waiting, return_exceptions=True)
         self.log.info("stopped")
         for result in results:
             if isinstance(result, Exception):
@@ -175,6 +192,36 @@ class Serving:
         if desk is None:
             return HttpAnswer(404, b"")
         return await desk.add_checkpoint_http(parse_request(body))
+
+    async def _close_channels(self) -> None:
+        for channel in self.channels:
+            await channel.close()
+
+    async def _renew(self, secured: tls.ServerTls) -> None:
+        """Take certificates and peers' authorities that were put in place while it runs."""
+        seen = await asyncio.to_thread(tls.stamps, self.home.tls, self.home.peers)
+        while True:
+            await asyncio.sleep(_EVERY)
+            found = await asyncio.to_thread(tls.stamps, self.home.tls, self.home.peers)
+            if found == seen:
+                continue
+            seen = found
+            try:
+                identity, trust = (
+                    tls.load_identity(self.home.tls),
+                    tls.PeerTrust.load(self.home.peers),
+                )
+                peers = connect(self.federation, self.node.keys.name, identity, trust)
+            except CallerError as error:
+                # Half of a change; what counted goes on to count.
+                self.log.warning("tls-refused", reason=error.reason.value)
+                continue
+            secured.change(identity, trust)
+            # Streams that run go on over the old connection, which ends by itself.
+            self.channels += peers.values()
+            for name, channel in peers.items():
+                self.clients[name].move(channel)
+            self.log.info("tls-changed", count=len(peers))
 
     async def _measure(self) -> None:
         directory = self.node.services().directory

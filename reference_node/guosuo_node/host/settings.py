@@ -7,6 +7,7 @@ private/node.key       32 octets that seal the rest; node.db and keys.vault besi
 tls/, peers/           certificates: the node's own, and the authorities of others
 policies/*.json        policy documents that the gate authority publishes
 checkpoints.json       the register of its checkpoints
+requests/              what commands ask of the running node
 public/                everything public, for any static web server
 """
 
@@ -29,6 +30,7 @@ _KNOWN: Final = {
     "http_listen": str,
     "metrics_listen": str,
     "workers": int,
+    "clock_offset": int,
     "adapter": str,
     "adapter_settings": dict,
 }
@@ -103,6 +105,11 @@ class Home:
         return self.path / "checkpoints.json"
 
     @property
+    def requests(self) -> Path:
+        """Where commands ask the running node to do something."""
+        return self.path / "requests"
+
+    @property
     def public(self) -> Path:
         """What is served to everybody."""
         return self.path / "public"
@@ -131,6 +138,8 @@ class Settings:
     """Loopback `host:port` for Prometheus; absent: not served."""
     workers: int | None = None
     """Processes for proofs; as many as cores if absent."""
+    clock_offset: int = 0
+    """Seconds that are added to the machine's clock; test federations only."""
     adapter: str = "documents"
     adapter_settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
 

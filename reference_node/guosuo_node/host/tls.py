@@ -129,6 +129,27 @@ def expires(identity: Identity) -> dt.datetime:
     return x509.load_pem_x509_certificate(identity.certificate).not_valid_after_utc
 
 
+def hosts_of(identity: Identity) -> tuple[str, ...]:
+    """Names and addresses that the certificate is for, beside those of this machine."""
+    found = x509.load_pem_x509_certificate(identity.certificate).extensions
+    names = found.get_extension_for_class(x509.SubjectAlternativeName).value
+    texts = [str(name.value) for name in names]
+    return tuple(text for text in texts if text not in _LOCAL)
+
+
+def stamps(*folders: Path) -> tuple[tuple[str, int, int], ...]:
+    """Names, times and sizes of the certificates and keys there: other ones, other files."""
+    found = []
+    for folder in folders:
+        for path in sorted([*folder.glob("*.pem"), *folder.glob("*.key")]):
+            try:
+                stat = path.stat()
+            except FileNotFoundError:
+                continue
+            found.append((str(path), stat.st_mtime_ns, stat.st_size))
+    return tuple(found)
+
+
 class PeerTrust:
     """Which certificates belong to which member or witness."""
 

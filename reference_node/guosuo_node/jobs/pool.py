@@ -10,6 +10,7 @@ import functools
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
@@ -96,7 +97,7 @@ class Pool:
         active: frozenset[int],
         bucket: Bucket,
     ) -> None:
-        """As `credential.board.audit_bucket`, done by a worker; waits for it, so not on the loop."""
+        """As `credential.board.audit_bucket`, by a worker; waits for it, so not on the loop."""
         job = _Audit(
             scheme.suite.name,
             scheme.federation,
@@ -119,8 +120,17 @@ class Pool:
 
 
 def _start() -> None:
-    """A worker: Ctrl-C is the node's affair, which then closes the pool."""
+    """A worker: Ctrl-C is the node's affair, which then closes the pool; it ends with the node."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_node, daemon=True).start()
+
+
+def _end_with_node() -> None:
+    """After `kill -9` of the node nobody closes the pool: epoch secrets would stay in memory."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 @functools.lru_cache(maxsize=4)

@@ -64,6 +64,7 @@ class Directory(DirectoryServicer):
             time_ms=state.time_ms,
             leader=state.leader,
             epoch=state.epoch,
+            waiting=state.waiting,
         )
 
     async def GetBundles(

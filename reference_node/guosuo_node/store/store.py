@@ -16,7 +16,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Table, delete, func, select, update
 
 from guosuo.curve.entropy import Entropy
-from guosuo.errors import CallerError, Reason
+from guosuo.errors import CallerError, Reason, refuse
 from guosuo.federation.records import digest
 from guosuo.host.vault import KeyFile
 from guosuo_node.store import dumping, lease, tables, upgrade
@@ -82,6 +82,25 @@ class Store(Reading):
             database.close()
             raise
         return opened
+
+    @classmethod
+    @contextmanager
+    def reading(cls, url: str, key: KeyFile, entropy: Entropy) -> Iterator[Reading]:
+        """The store in a database as it is, only to look at it; nothing is upgraded.
+
+        Refusals of `open`; `PeerError(MESSAGE_VERSION)` for an older version's, too.
+        """
+        database = Database(url)
+        try:
+            path = database.file
+            if path is not None and not path.is_file():
+                raise CallerError(Reason.STORE_MISSING, "there is no such database")
+            store = database.read(_identity_of_head)
+            opened = cls(database, store, key, entropy)
+            opened._check_key()
+            yield opened
+        finally:
+            database.close()
 
     @classmethod
     def restore(cls, url: str, key: KeyFile, entropy: Entropy, path: Path) -> Store:
@@ -282,6 +301,15 @@ class Store(Reading):
 
     def _check_key(self) -> None:
         self._sealer.unseal(("meta", _KEY_CHECK), self.meta(_KEY_CHECK) or b"")
+
+
+def _identity_of_head(connection: Connection) -> bytes:
+    present = upgrade.version(connection)
+    if present is None:
+        raise CallerError(Reason.STORE_MISSING, "the database has no store in it")
+    if present != upgrade.head():
+        refuse(Reason.MESSAGE_VERSION, "another version of the node wrote this database")
+    return _identity(connection)
 
 
 def _identity(connection: Connection) -> bytes:

@@ -22,6 +22,7 @@ from guosuo.federation.judge import Fork
 from guosuo.federation.merkle import Tree, leaf_hash
 from guosuo_node.app.logs import RegionLog, quorum_of
 from guosuo_node.app.peers import FAILURES, Peer
+from guosuo_node.app.points import Point, reached
 from guosuo_node.app.records import Records
 from guosuo_node.app.witnessing import EQUIVOCATION
 from guosuo_node.store.store import Store
@@ -153,7 +154,9 @@ class Follower:
         """Into the store, then into memory: what is judged by is never ahead of the disk."""
         start = self.records.logs[self.region].tree.size
         await asyncio.to_thread(self.store.add_peer_entries, self.region, start, fresh)
+        reached(Point.AFTER_PEER_ENTRIES_BEFORE_NOTE)
         await asyncio.to_thread(self.store.put_peer_note, self.region, size, note)
+        reached(Point.AFTER_PEER_NOTE_BEFORE_MEMORY)
         async with self.records.locks[self.region]:
             try:
                 self.records.take(self.region, fresh)

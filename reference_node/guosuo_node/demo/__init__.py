@@ -1,0 +1,1 @@
+"""The demonstration with real nodes: processes that share nothing but TLS."""

@@ -1,0 +1,632 @@
+"""A federation of real node processes over TLS on loopback, and people who use it.
+
+    with Cluster(tmp_path, regions=4, witnesses=2, epoch_seconds=20) as cluster:
+        cluster.wait_for("list-published", epoch=0)
+        copy = Copy(cluster)
+        citizen = Citizen(cluster, copy, cluster.regions[0])
+        citizen.enrol()
+
+Waiting is for what nodes say in their logs or publish, never for a time alone. A node that
+ends by itself fails whatever is waited for.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import random
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from guosuo.client.blocking import Node as Remote
+from guosuo.client.blocking import Session
+from guosuo.client.channel import Patience, Tls
+from guosuo.client.errors import NodeFailure
+from guosuo.client.mirror import Mirror
+from guosuo.curve.entropy import Entropy
+from guosuo.errors import CallerError, PeerError, Reason
+from guosuo.evidence.facts import EvidenceFact
+from guosuo.federation.charter import (
+    HOLD_EPOCHS,
+    LATE_EPOCHS,
+    Environment,
+    Federation,
+    Name,
+    Parameters,
+    open_charter,
+)
+from guosuo.federation.entries import Action, OrderReason
+from guosuo.host.directory import FederationDirectory
+from guosuo.policy.simple import simple_policy
+from guosuo.policy.written import to_json
+from guosuo.presentation.frame import Frame
+from guosuo.roles.bundle import BundleBook, GateBundle, default_min_regions
+from guosuo.roles.checkpoint import Checkpoint, CheckpointState
+from guosuo.roles.enrolment import Answer, EnrolRequest
+from guosuo.roles.holding import HeldSlot
+from guosuo.roles.verdict import Outcome
+from guosuo.roles.wallet import Wallet
+from guosuo.suite import Suite
+from guosuo_node.adapter.invented import InventedPerson, invent
+from guosuo_node.adapter.records import record_fact
+from guosuo_node.adapter.standin import StandIn, running
+from guosuo_node.cli import making
+from guosuo_node.cli.making import Wanted
+from guosuo_node.host.settings import Home
+from tests.support.processes import PATIENCE, Ports, Process
+from tests.support.world import EVERY_CONSENT, POLICY, REGIONS, TESTS_72_H
+
+WITNESSES: Final = ("alpha", "beta", "gamma")
+TOKEN: Final = "a-token-of-tests-only"  # noqa: S105 - nothing is behind it
+_SYSTEM: Final = "stand-in"
+_DAY: Final = 86_400
+_PAUSE: Final = 0.1
+_LOW_PORTS: Final = range(20_000, 32_000)
+
+
+class LowPorts(Ports):
+    """Ports below those that the system gives to connections: a node finds its own again.
+
+    A port that a killed node left could otherwise become the near end of a connection of
+    one of the others, which try to reach it all the time.
+    """
+
+    def reserve(self) -> int:
+        """A free port, held."""
+        dice = random.Random(os.urandom(8))  # noqa: S311 - any free one will do
+        while True:
+            port = dice.choice(_LOW_PORTS)
+            held = socket.socket()
+            try:
+                held.bind((self.host, port))
+            except OSError:
+                held.close()
+                continue
+            self._held[port] = held
+            return port
+
+
+@dataclass(slots=True)
+class NodeProcess:
+    """One node or witness: home, ports, process, and what it says."""
+
+    name: str
+    home: Home
+    peer_port: int
+    public_port: int
+    process: Process
+    expected: bool = False
+    """Whether it is meant to be running."""
+
+    @property
+    def public(self) -> str:
+        """Where it answers everybody."""
+        return f"127.0.0.1:{self.public_port}"
+
+    @property
+    def private(self) -> str:
+        """Where it answers other nodes."""
+        return f"127.0.0.1:{self.peer_port}"
+
+    @property
+    def authority(self) -> bytes:
+        """PEM of the authority of its certificates."""
+        return (self.home.tls / "authority.pem").read_bytes()
+
+    def start(self, **env: str) -> None:
+        """Start it (again), with these variables for this one time."""
+        self.process.env = {k: v for k, v in self.process.env.items() if k != "GUOSUO_CRASH_AT"}
+        self.process.env.update(env)
+        self.process.start()
+        self.expected = True
+
+    def kill(self) -> None:
+        """`kill -9`."""
+        self.expected = False
+        self.process.kill()
+
+    def stop(self) -> None:
+        """SIGTERM; it ends in order."""
+        self.expected = False
+        self.process.terminate()
+
+    def pause(self) -> None:
+        """SIGSTOP."""
+        self.process.stop()
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self.process.resume()
+
+    def dies(self, seconds: float = PATIENCE) -> None:
+        """Wait until it is killed, by itself at an armed point."""
+        self.expected = False
+        self.process.wait_for_exit(code=-9, seconds=seconds)
+
+    def said(self, *, ever: bool = False) -> list[dict[str, Any]]:
+        """The lines of its log since the last start, or of all its lives."""
+        if not self.process.out.exists():
+            return []
+        with self.process.out.open("rb") as file:
+            file.seek(0 if ever else self.process._start_of_output)
+            lines = file.read().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith(b"\n") and line[:1] == b"{"]
+
+    def has_said(self, event: str, *, ever: bool = False, **fields: object) -> bool:
+        """Whether there is such a line with these fields."""
+        return any(
+            line["event"] == event and all(line.get(k) == v for k, v in fields.items())
+            for line in self.said(ever=ever)
+        )
+
+
+class Cluster:
+    """All processes of one federation. Made, but not started, by the constructor."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        regions: int = 4,
+        witnesses: int = 2,
+        epoch_seconds: int = 20,
+        people: int = 64,
+        databases: Mapping[str, str] | None = None,
+        replicas: Iterable[str] = (),
+        early: int = 0,
+    ) -> None:
+        """`databases`: URLs by region. `replicas`: regions that get a second process,
+        named `<region>-2`, on the same database. `early`: seconds that epoch 0 began ago.
+        """
+        self.folder = folder
+        self.regions = REGIONS[:regions]
+        self.entropy = Entropy(os.urandom)
+        self.nodes: dict[str, NodeProcess] = {}
+        self._stack = ExitStack()
+        self._ports = self._stack.enter_context(LowPorts())
+        self.zero = int(time.time()) - early
+        people_made = invent(1, people, now=self.zero - 60)
+        self._people = iter(people_made)
+        application = StandIn(people_made, TOKEN).application()
+        self.health_system = self._stack.enter_context(running(application))
+        try:
+            self._make(witnesses, epoch_seconds, dict(databases or {}), tuple(replicas))
+        except BaseException:
+            self._stack.close()
+            raise
+
+    # --- making ---------------------------------------------------------------------------
+
+    def _make(
+        self, witnesses: int, epoch_seconds: int, databases: dict[str, str], replicas: tuple
+    ) -> None:
+        cards = []
+        for name in (*self.regions, *WITNESSES[:witnesses]):
+            node = self._node(name, self.folder / name)
+            cards.append(self._init(node, name, databases.get(name)))
+        parameters = Parameters(
+            epoch_zero=self.zero,
+            epoch_seconds=epoch_seconds,
+            tick_seconds=1,
+            min_regions=default_min_regions(len(self.regions)),
+            min_crowd=0,
+            slots_per_person=4,
+            bucket_slots=16,
+            late_epochs=LATE_EPOCHS,
+            hold_epochs=HOLD_EPOCHS,
+        )
+        signed = making.found(cards, Environment.TEST, parameters)
+        for name in self.regions:
+            signed = making.sign(signed, self.nodes[name].home)
+        self.charter = signed.encode()
+        self.federation: Federation = open_charter(self.charter, Suite.sha256())
+        for node in self.nodes.values():
+            making.join(node.home, self.charter, cards, self.entropy, self.zero)
+        for name in self.regions:
+            self._publish(self.nodes[name].home, name)
+        for name in replicas:
+            self._replica(name)
+        pem = b"".join(node.authority for node in self.nodes.values())
+        self.session = Session(Tls(pem), deadline=10.0, patience=Patience(tries=2))
+        self._stack.callback(self.session.close)
+
+    def _node(self, name: str, folder: Path) -> NodeProcess:
+        command = [sys.executable, "-m", "guosuo", "node", "run", str(folder)]
+        process = Process(command, logs=self.folder / "logs", name=name)
+        node = NodeProcess(
+            name, Home(folder), self._ports.reserve(), self._ports.reserve(), process
+        )
+        self.nodes[name] = node
+        return node
+
+    def _init(self, node: NodeProcess, name: str, database: str | None) -> making.Card:
+        member = name in self.regions
+        url, file = self.health_system, "token"
+        settings = f'url = "{url}"\nsystem = "{_SYSTEM}"\ntoken_file = "{file}"'
+        wanted = Wanted(
+            name=name,
+            names=(Name(language="en", text=f"Region {name}"),),
+            listen=node.private,
+            public_listen=node.public,
+            operator=None if member else f"operator-{name}",
+            adapter="health-system",
+            adapter_settings=settings,
+            database=database,
+            workers=1,
+        )
+        made = dt.datetime.fromtimestamp(self.zero, dt.UTC)
+        card = making.init(node.home, wanted, self.entropy, made)
+        (node.home.path / file).write_text(f"{TOKEN}\n")
+        return card
+
+    def _publish(self, home: Home, region: str) -> None:
+        document = simple_policy(
+            TESTS_72_H,
+            region=region,
+            policy=POLICY,
+            version=1,
+            not_before=self.zero - _DAY,
+            not_after=self.zero + 30 * _DAY,
+        )
+        (home.policies / "entry-1.json").write_text(to_json(document))
+        gate = {
+            "checkpoint": gate_of(region),
+            "names": {"en": f"Gate of {region}"},
+            "place": "Main road",
+            "policy": POLICY,
+        }
+        home.checkpoints.write_text(json.dumps([gate]))
+
+    def _replica(self, region: str) -> None:
+        """A second process of a node: same keys and public files, other ports."""
+        first = self.nodes[region]
+        node = self._node(f"{region}-2", self.folder / f"{region}-2")
+        node.home.path.mkdir()
+        for item in first.home.path.iterdir():
+            if item.name != "node.toml":
+                (node.home.path / item.name).symlink_to(item)
+        text = first.home.settings.read_text()
+        text = text.replace(first.private, node.private).replace(first.public, node.public)
+        node.home.settings.write_text(text)
+
+    # --- life -----------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            self.explain(error)
+        self.close()
+
+    def start(self, names: Iterable[str] | None = None) -> None:
+        """Start all, or these."""
+        for name in self.nodes if names is None else names:
+            node = self.nodes[name]
+            for port in (node.peer_port, node.public_port):
+                if port in self._ports._held:
+                    self._ports.release(port)
+            node.start()
+
+    def stop(self) -> None:
+        """SIGTERM to all at once; each ends in order, with nothing on standard error."""
+        for node in self.nodes.values():
+            node.expected = False
+            node.process.signal(signal.SIGTERM)
+        for node in self.nodes.values():
+            node.process.wait_for_exit(code=0)
+            assert not node.process.err.read_bytes(), node.process.tail()
+
+    def close(self) -> None:
+        """Kill everything."""
+        for node in self.nodes.values():
+            node.expected = False
+            if node.process.is_running:
+                node.process.kill()
+        self._stack.close()
+
+    def explain(self, error: BaseException) -> None:
+        """The ends of all logs, for pytest to print."""
+        for node in self.nodes.values():
+            error.add_note(node.process.tail(15))
+
+    # --- waiting --------------------------------------------------------------------------
+
+    def wait(self, probe: Callable[[], bool], seconds: float, what: str) -> None:
+        """Until it holds; fails if a node ends that should run."""
+        end = time.monotonic() + seconds
+        while not probe():
+            for node in self.nodes.values():
+                if node.expected and not node.process.is_running:
+                    self._fail(f"{node.name} ended by itself")
+            if time.monotonic() > end:
+                self._fail(f"not within {seconds:g} s: {what}")
+            time.sleep(_PAUSE)
+
+    def wait_for(
+        self,
+        event: str,
+        names: Iterable[str] | None = None,
+        *,
+        seconds: float = 60.0,
+        **fields: object,
+    ) -> None:
+        """Until all regions' nodes, or these, have said something since their last start."""
+        for name in self.regions if names is None else names:
+            node = self.nodes[name]
+            self.wait(
+                lambda node=node: node.has_said(event, **fields),  # type: ignore[misc]
+                seconds,
+                f"{name} says {event} {fields}",
+            )
+
+    def wait_complete(self, epoch: int = 0, seconds: float = 90.0) -> None:
+        """Until every region's gate has a list of that epoch or a later one with all keys."""
+
+        def complete(node: NodeProcess) -> bool:
+            full = {0: len(self.regions)}
+            return any(
+                line["event"] == "list-published"
+                and line["epoch"] >= epoch
+                and line["count"] == full.get(line["epoch"], 2 * len(self.regions))
+                for line in node.said(ever=True)
+            )
+
+        for name in self.regions:
+            node = self.nodes[name]
+            self.wait(
+                lambda node=node: complete(node),  # type: ignore[misc]
+                seconds,
+                f"{name} publishes a list with the keys of all",
+            )
+
+    def wait_until(self, moment: float) -> None:
+        """Until a time of the clock; all nodes must survive it."""
+        left = moment - time.time()
+        if left > 0:
+            self.wait(lambda: time.time() >= moment, left + 5, "the clock")
+
+    def wait_part(self, epoch: int, part: float) -> None:
+        """Until a moment of the clockwork, in E/240 from the start of an epoch."""
+        self.wait_until(self.federation.clock.moment(epoch, part))
+
+    def wait_judged(
+        self, gate: str, region: str, epoch: int, judgement: str = "admit", seconds: float = 60.0
+    ) -> None:
+        """Until the node of `gate` judges a region's epoch, or a later one, so."""
+
+        def probe() -> bool:
+            try:
+                states = self.session.run(self.remote(gate).directory.regions())
+            except NodeFailure:
+                return False
+            (state,) = [s for s in states if s.region == region]
+            at = state.epoch
+            return at is not None and at >= epoch and state.judgement.value == judgement
+
+        self.wait(probe, seconds, f"{gate} judges {region} {epoch}: {judgement}")
+
+    def _fail(self, what: str) -> None:
+        error = AssertionError(what)
+        self.explain(error)
+        raise error
+
+    # --- talking --------------------------------------------------------------------------
+
+    @property
+    def epoch(self) -> int:
+        """The present one."""
+        return self.federation.clock.epoch_at(int(time.time()))
+
+    def remote(self, name: str) -> Remote:
+        """A client of everybody's port of a node."""
+        return self.session.node(self.nodes[name].public)
+
+    def person(self) -> InventedPerson:
+        """Somebody who was not taken yet, with a fresh negative test."""
+        return next(self._people)
+
+    def order(self, region: str, action: Action, slots: Iterable[int]) -> int:
+        """An order of the region's organisation; the epoch from which it counts."""
+        order = making.officer_of(self.nodes[region].home, self.federation).order(
+            action,
+            slots,
+            OrderReason.INFECTION,
+            self.entropy.octets(32),
+            now=int(time.time()),
+        )
+        return self.session.run(self.remote(region).status.submit_order(order.encode()))
+
+    def slots_of(self, region: str, person: InventedPerson) -> tuple[int, ...]:
+        """As the region's organisation asks for them."""
+        officer = making.officer_of(self.nodes[region].home, self.federation)
+        now = int(time.time())
+        query = officer.query(person.identification, now=now, entropy=self.entropy)
+        return self.session.run(self.remote(region).status.find_slots(query.encode()))
+
+
+def gate_of(region: str) -> str:
+    """The name of a region's one checkpoint."""
+    return f"gate-{region}"
+
+
+class Copy:
+    """Verified public records on one device, fetched from nodes."""
+
+    def __init__(
+        self, cluster: Cluster, name: str = "copy", sources: Iterable[str] | None = None
+    ) -> None:
+        """`sources`: nodes to ask; those of all regions unless told otherwise."""
+        self.cluster = cluster
+        root = cluster.folder / name
+        FederationDirectory.found(root, cluster.charter)
+        self.directory = FederationDirectory(root, Suite.sha256())
+        remotes = [cluster.remote(one) for one in sources or cluster.regions]
+        self.mirror = Mirror(self.directory, [remote.federation for remote in remotes])
+        self.book = BundleBook(self.mirror.view, self.directory.fetch)
+
+    def refresh(self, slots: Iterable[tuple[str, int]] = ()) -> None:
+        """Logs, bundles of all regions, and these slots' buckets."""
+        run, now = self.cluster.session.run, int(time.time())
+        run(self.mirror.follow(now))
+        run(self.mirror.fetch_for_wallet(slots, now))
+
+    def bundle(self, gate: str, *, epoch: int, now: int) -> GateBundle:
+        """The audited bundle of a gate for the list of an epoch; `PeerError`."""
+        return self.book.get(gate, POLICY, epoch=epoch, now=now, entropy=self.cluster.entropy)
+
+
+@dataclass(slots=True)
+class Citizen:
+    """Somebody with a wallet, at home in one region."""
+
+    cluster: Cluster
+    copy: Copy
+    home: str
+    person: InventedPerson = field(init=False)
+    wallet: Wallet = field(init=False)
+    answer: bytes = field(default=b"", repr=False)
+    request: EnrolRequest | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self.person = self.cluster.person()
+        self.wallet = Wallet.create(self.cluster.federation, self.cluster.entropy)
+
+    @property
+    def fact(self) -> EvidenceFact:
+        """What the first record proves, as the wallet computes it from its copy."""
+        return record_fact(_SYSTEM, self.person.records[0], self.person.record.holder())
+
+    @property
+    def slots(self) -> list[tuple[str, int]]:
+        """Region and number of what the wallet holds."""
+        return list(self.wallet.state.slots)
+
+    def apply(self) -> bytes:
+        """Offer, request, answer, by RPC; the answer is kept, not concluded."""
+        run, node = self.cluster.session.run, self.cluster.remote(self.home)
+        offer = run(node.enrolment.offer())
+        self.request = self.wallet.request(
+            self.home, offer, self.fact, int(time.time()), self.cluster.entropy
+        )
+        return self.ask()
+
+    def ask(self) -> bytes:
+        """Send the request (again)."""
+        assert self.request is not None
+        node = self.cluster.remote(self.home)
+        self.answer = self.cluster.session.run(
+            node.enrolment.enrol(
+                self.request.encode(),
+                self.person.records[0].number.encode(),
+                self.person.identification,
+            )
+        )
+        return self.answer
+
+    def conclude(self, seconds: float = 30.0) -> HeldSlot:
+        """Check the answer, once the keys that signed it are in the public log."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                held = self.wallet.conclude(Answer.decode(self.answer), self.copy.mirror.view)
+            except PeerError as error:
+                if error.reason is not Reason.NOT_PUBLISHED or time.monotonic() > end:
+                    raise
+                self.copy.refresh()
+                time.sleep(_PAUSE)
+            else:
+                assert isinstance(held, HeldSlot), held
+                return held
+
+    def enrol(self) -> HeldSlot:
+        """The whole enrolment."""
+        self.apply()
+        return self.conclude()
+
+    def refresh(self) -> None:
+        """Fetch what is new and take every renewal that can be shown."""
+        self.copy.refresh(self.slots)
+        now = int(time.time())
+        current = self.cluster.federation.clock.epoch_at(now)
+        for region, slot in self.slots:
+            view = self.copy.mirror.view.region(region)
+            for key, published in list(view.epochs.items()):
+                if key.epoch >= current - 2:
+                    try:
+                        self.wallet.refresh(region, slot, published, self.copy.directory.fetch)
+                    except PeerError as error:
+                        if error.reason is not Reason.RECORD_MISSING:
+                            raise
+
+    def show(self, gate: str, now: int) -> Frame:
+        """What an honest wallet shows; `CallerError` if it does not."""
+        clock = self.cluster.federation.clock
+        bundle = self.copy.bundle(gate, epoch=clock.shown_epoch(now), now=now)
+        view, entropy = self.copy.mirror.view, self.cluster.entropy
+        poster = poster_of(gate, self.cluster.federation)
+        return self.wallet.show(poster, bundle, view, now, entropy, EVERY_CONSENT)
+
+
+def poster_of(gate: str, federation: Federation) -> Any:
+    """The sign at a region's gate."""
+    return Checkpoint(federation, CheckpointState(gate, gate_of(gate), POLICY)).poster()
+
+
+@dataclass(slots=True)
+class Gate:
+    """A checkpoint without a network of its own, fed from a copy of the records."""
+
+    cluster: Cluster
+    region: str
+    checkpoint: Checkpoint = field(init=False)
+    loaded: int = 0
+
+    def __post_init__(self) -> None:
+        state = CheckpointState(self.region, gate_of(self.region), POLICY)
+        self.checkpoint = Checkpoint(self.cluster.federation, state)
+
+    def feed(self, copy: Copy) -> None:
+        """Take in what the region's log has that is new."""
+        entries = copy.mirror.view.regions[self.region].entries
+        for entry in entries[self.loaded :]:
+            self.checkpoint.load(entry)
+        self.loaded = len(entries)
+
+    def verify(self, frame: Frame, now: int) -> Outcome:
+        """Decide one scan."""
+        return self.checkpoint.verify(frame.text(), now, self.cluster.entropy)
+
+
+def crossing(citizen: Citizen, gate: Gate, seconds: float = 40.0) -> Outcome:
+    """Show at a gate as soon as the wallet can: refresh, show, verify."""
+    end = time.monotonic() + seconds
+    while True:
+        citizen.refresh()
+        gate.feed(citizen.copy)
+        now = int(time.time())
+        try:
+            return gate.verify(citizen.show(gate.region, now), now)
+        except (CallerError, PeerError) as error:
+            # Enrolled just now, or the list is about to come.
+            waits = {Reason.STANDS_OUT, Reason.NOT_PUBLISHED, Reason.RECORD_MISSING}
+            waits |= {Reason.TOO_MANY_SHOWS, Reason.NO_CREDENTIAL, Reason.LIST_EXPIRED}
+            waits |= {Reason.NOT_ACCEPTED_THERE, Reason.LIST_TOO_FEW_REGIONS}
+            if error.reason not in waits or time.monotonic() > end:
+                raise
+        time.sleep(0.3)
