@@ -235,30 +235,40 @@ class ServerTls:
 
     def public(self) -> grpc.ServerCredentials:
         """For a port that asks for no client certificate."""
-        return grpc.dynamic_ssl_server_credentials(
-            self._public_now(), self._public_now, require_client_authentication=False
-        )
+        return self._credentials(peers=False)
 
     def peers(self) -> grpc.ServerCredentials:
         """For a port that only peers get into."""
+        return self._credentials(peers=True)
+
+    def _credentials(self, *, peers: bool) -> grpc.ServerCredentials:
+        told = self._now
+
+        # gRPC asks in each handshake, on a thread of its own: no lock, nothing raised. It
+        # must hear None unless something changed: making its TLS context anew for each
+        # connection has been seen to crash it under garbage (grpcio 1.85.3).
+        def changed() -> grpc.ServerCertificateConfiguration | None:
+            nonlocal told
+            now = self._now
+            if now is told:
+                return None
+            told = now
+            return _configuration(*now, peers=peers)
+
         return grpc.dynamic_ssl_server_credentials(
-            self._peers_now(), self._peers_now, require_client_authentication=True
+            _configuration(*told, peers=peers), changed, require_client_authentication=peers
         )
 
-    # gRPC asks for these in each handshake, on a thread of its own: they read one
-    # attribute and never raise.
 
-    def _public_now(self) -> grpc.ServerCertificateConfiguration:
-        identity, _ = self._now
-        return grpc.ssl_server_certificate_configuration([(identity.key, identity.certificate)])
-
-    def _peers_now(self) -> grpc.ServerCertificateConfiguration:
-        identity, trust = self._now
-        # With no peer known the node's own authority stands in: TLS needs one, and it is
-        # none of `trust`.
-        return grpc.ssl_server_certificate_configuration(
-            [(identity.key, identity.certificate)], trust.all() or identity.authority
-        )
+def _configuration(
+    identity: Identity, trust: PeerTrust, *, peers: bool
+) -> grpc.ServerCertificateConfiguration:
+    # With no peer known the node's own authority stands in: TLS needs one, and it is none
+    # of `trust`.
+    roots = (trust.all() or identity.authority) if peers else None
+    return grpc.ssl_server_certificate_configuration(
+        [(identity.key, identity.certificate)], roots
+    )
 
 
 def client_credentials(
