@@ -49,9 +49,10 @@ def on_stage(
     play: Callable[[Stage], Awaitable[None]],
     limits: Limits | None = None,
     clock: Clock | None = None,
+    seconds: float = 60.0,
 ) -> None:
     async def run() -> None:
-        async with asyncio.timeout(60), staged(keys, limits, clock or Clock()) as stage:
+        async with asyncio.timeout(seconds), staged(keys, limits, clock or Clock()) as stage:
             await play(stage)
 
     asyncio.run(run())
@@ -304,6 +305,9 @@ def test_noise_leaves_the_node_answering(keys: Keys) -> None:
             for port in (stage.server.public_port, stage.server.peer_port or 0)
             for octets, context in [*((o, None) for o in plain), *((o, tls) for o in inside)]
         ]
+        # A frame for a stream that is not there, over and over: ends the connection.
+        data = PREFACE + SETTINGS + b"\x00\x00\x32\x00\x00\x00\x00\x00\x01" + b"x" * 50
+        jobs += [speak(stage.server.public_port, data, tls) for _ in range(200)]
         for start in range(0, len(jobs), 10):
             await asyncio.gather(*jobs[start : start + 10])
         async with stage.public() as channel, stage.peer() as peers:
@@ -372,13 +376,13 @@ def test_hostile_callers_do_not_make_the_node_grow(keys: Keys) -> None:
         tls = ssl.create_default_context(cadata=keys.home.authority.decode())
         tls.set_alpn_protocols(["h2"])
         sizes = []
-        for _ in range(60):
+        for _ in range(40):
             await round_of(stage, tls)
             sizes.append(resident())
-        assert max(sizes[-10:]) - max(sizes[20:30]) < 8 << 20
+        assert max(sizes[-10:]) - max(sizes[15:25]) < 8 << 20
         assert stage.notes.bugs == []
 
-    on_stage(keys, play, limits)
+    on_stage(keys, play, limits, seconds=400.0)
 
 
 def test_half_open_handshakes_are_closed_and_others_go_on(keys: Keys) -> None:

@@ -103,10 +103,10 @@ def edited(tmp_path: Path, old: str, new: str) -> Path:
         ("uint64 time_ms = 4;", "uint64 time_ms = 4;", True),
         (
             "  uint32 epoch = 6;\n",
-            "  uint32 epoch = 6;\n  // Something new.\n  bool b = 7;\n",
+            "  uint32 epoch = 6;\n  // Something new.\n  bool b = 99;\n",
             True,
         ),
-        ("uint64 time_ms = 4;", "uint64 time_ms = 7;", False),
+        ("uint64 time_ms = 4;", "uint64 time_ms = 99;", False),
         ("uint64 time_ms = 4;", "uint64 time_millis = 4;", False),
         ("uint64 time_ms = 4;", "string time_ms = 4;", False),
         ("  bool leader = 5;\n", "  reserved 5;\n", False),

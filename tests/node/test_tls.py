@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import grpc
@@ -254,3 +255,24 @@ def test_certificates_and_members_change_while_the_node_runs(keys: Keys, tmp_pat
             assert not await ask(new, keys.away)
 
     asyncio.run(run())
+
+
+def test_grpc_hears_of_certificates_only_when_they_change(
+    keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Telling it the same again in each handshake crashed it under garbage."""
+    told: list[Callable[[], object]] = []
+
+    def capture(first: object, changed: Callable[[], object], **_: object) -> object:
+        told.append(changed)
+        return first
+
+    monkeypatch.setattr(grpc, "dynamic_ssl_server_credentials", capture)
+    server_tls = tls.ServerTls(keys.home, keys.trust)
+    server_tls.public()
+    server_tls.peers()
+    for changed in told:
+        assert [changed() for _ in range(3)] == [None, None, None]
+    server_tls.change(keys.home, tls.PeerTrust({}))
+    for changed in told:
+        assert [changed() is None for _ in range(3)] == [False, True, True]

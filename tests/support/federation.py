@@ -22,7 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -31,10 +31,7 @@ from guosuo.client.blocking import Node as Remote
 from guosuo.client.blocking import Session
 from guosuo.client.channel import Patience, Tls
 from guosuo.client.errors import NodeFailure
-from guosuo.client.mirror import Mirror
 from guosuo.curve.entropy import Entropy
-from guosuo.errors import CallerError, PeerError, Reason
-from guosuo.evidence.facts import EvidenceFact
 from guosuo.federation.charter import (
     HOLD_EPOCHS,
     LATE_EPOCHS,
@@ -45,29 +42,22 @@ from guosuo.federation.charter import (
     open_charter,
 )
 from guosuo.federation.entries import Action, OrderReason
-from guosuo.host.directory import FederationDirectory
 from guosuo.policy.simple import simple_policy
 from guosuo.policy.written import to_json
-from guosuo.presentation.frame import Frame
-from guosuo.roles.bundle import BundleBook, GateBundle, default_min_regions
-from guosuo.roles.checkpoint import Checkpoint, CheckpointState
-from guosuo.roles.enrolment import Answer, EnrolRequest
-from guosuo.roles.holding import HeldSlot
-from guosuo.roles.verdict import Outcome
-from guosuo.roles.wallet import Wallet
+from guosuo.roles.bundle import default_min_regions
 from guosuo.suite import Suite
 from guosuo_node.adapter.invented import InventedPerson, invent
-from guosuo_node.adapter.records import record_fact
 from guosuo_node.adapter.standin import StandIn, running
 from guosuo_node.cli import making
+from guosuo_node.cli.cards import Card
 from guosuo_node.cli.making import Wanted
 from guosuo_node.host.settings import Home
 from tests.support.processes import PATIENCE, Ports, Process
-from tests.support.world import EVERY_CONSENT, POLICY, REGIONS, TESTS_72_H
+from tests.support.world import POLICY, REGIONS, TESTS_72_H
 
 WITNESSES: Final = ("alpha", "beta", "gamma")
 TOKEN: Final = "a-token-of-tests-only"  # noqa: S105 - nothing is behind it
-_SYSTEM: Final = "stand-in"
+SYSTEM: Final = "stand-in"
 _DAY: Final = 86_400
 _PAUSE: Final = 0.1
 _LOW_PORTS: Final = range(20_000, 32_000)
@@ -76,13 +66,12 @@ _LOW_PORTS: Final = range(20_000, 32_000)
 class LowPorts(Ports):
     """Ports below those that the system gives to connections: a node finds its own again.
 
-    A port that a killed node left could otherwise become the near end of a connection of
-    one of the others, which try to reach it all the time.
+    A port that a killed node left could otherwise become the near end of somebody's connection.
     """
 
     def reserve(self) -> int:
         """A free port, held."""
-        dice = random.Random(os.urandom(8))  # noqa: S311 - any free one will do
+        dice = random.Random(os.urandom(8))
         while True:
             port = dice.choice(_LOW_PORTS)
             held = socket.socket()
@@ -248,10 +237,10 @@ class Cluster:
         self.nodes[name] = node
         return node
 
-    def _init(self, node: NodeProcess, name: str, database: str | None) -> making.Card:
+    def _init(self, node: NodeProcess, name: str, database: str | None) -> Card:
         member = name in self.regions
         url, file = self.health_system, "token"
-        settings = f'url = "{url}"\nsystem = "{_SYSTEM}"\ntoken_file = "{file}"'
+        settings = f'url = "{url}"\nsystem = "{SYSTEM}"\ntoken_file = "{file}"'
         wanted = Wanted(
             name=name,
             names=(Name(language="en", text=f"Region {name}"),),
@@ -463,170 +452,3 @@ class Cluster:
 def gate_of(region: str) -> str:
     """The name of a region's one checkpoint."""
     return f"gate-{region}"
-
-
-class Copy:
-    """Verified public records on one device, fetched from nodes."""
-
-    def __init__(
-        self, cluster: Cluster, name: str = "copy", sources: Iterable[str] | None = None
-    ) -> None:
-        """`sources`: nodes to ask; those of all regions unless told otherwise."""
-        self.cluster = cluster
-        root = cluster.folder / name
-        FederationDirectory.found(root, cluster.charter)
-        self.directory = FederationDirectory(root, Suite.sha256())
-        remotes = [cluster.remote(one) for one in sources or cluster.regions]
-        self.mirror = Mirror(self.directory, [remote.federation for remote in remotes])
-        self.book = BundleBook(self.mirror.view, self.directory.fetch)
-
-    def refresh(self, slots: Iterable[tuple[str, int]] = ()) -> None:
-        """Logs, bundles of all regions, and these slots' buckets."""
-        run, now = self.cluster.session.run, int(time.time())
-        run(self.mirror.follow(now))
-        run(self.mirror.fetch_for_wallet(slots, now))
-
-    def bundle(self, gate: str, *, epoch: int, now: int) -> GateBundle:
-        """The audited bundle of a gate for the list of an epoch; `PeerError`."""
-        return self.book.get(gate, POLICY, epoch=epoch, now=now, entropy=self.cluster.entropy)
-
-
-@dataclass(slots=True)
-class Citizen:
-    """Somebody with a wallet, at home in one region."""
-
-    cluster: Cluster
-    copy: Copy
-    home: str
-    person: InventedPerson = field(init=False)
-    wallet: Wallet = field(init=False)
-    answer: bytes = field(default=b"", repr=False)
-    request: EnrolRequest | None = field(default=None, repr=False)
-
-    def __post_init__(self) -> None:
-        self.person = self.cluster.person()
-        self.wallet = Wallet.create(self.cluster.federation, self.cluster.entropy)
-
-    @property
-    def fact(self) -> EvidenceFact:
-        """What the first record proves, as the wallet computes it from its copy."""
-        return record_fact(_SYSTEM, self.person.records[0], self.person.record.holder())
-
-    @property
-    def slots(self) -> list[tuple[str, int]]:
-        """Region and number of what the wallet holds."""
-        return list(self.wallet.state.slots)
-
-    def apply(self) -> bytes:
-        """Offer, request, answer, by RPC; the answer is kept, not concluded."""
-        run, node = self.cluster.session.run, self.cluster.remote(self.home)
-        offer = run(node.enrolment.offer())
-        self.request = self.wallet.request(
-            self.home, offer, self.fact, int(time.time()), self.cluster.entropy
-        )
-        return self.ask()
-
-    def ask(self) -> bytes:
-        """Send the request (again)."""
-        assert self.request is not None
-        node = self.cluster.remote(self.home)
-        self.answer = self.cluster.session.run(
-            node.enrolment.enrol(
-                self.request.encode(),
-                self.person.records[0].number.encode(),
-                self.person.identification,
-            )
-        )
-        return self.answer
-
-    def conclude(self, seconds: float = 30.0) -> HeldSlot:
-        """Check the answer, once the keys that signed it are in the public log."""
-        end = time.monotonic() + seconds
-        while True:
-            try:
-                held = self.wallet.conclude(Answer.decode(self.answer), self.copy.mirror.view)
-            except PeerError as error:
-                if error.reason is not Reason.NOT_PUBLISHED or time.monotonic() > end:
-                    raise
-                self.copy.refresh()
-                time.sleep(_PAUSE)
-            else:
-                assert isinstance(held, HeldSlot), held
-                return held
-
-    def enrol(self) -> HeldSlot:
-        """The whole enrolment."""
-        self.apply()
-        return self.conclude()
-
-    def refresh(self) -> None:
-        """Fetch what is new and take every renewal that can be shown."""
-        self.copy.refresh(self.slots)
-        now = int(time.time())
-        current = self.cluster.federation.clock.epoch_at(now)
-        for region, slot in self.slots:
-            view = self.copy.mirror.view.region(region)
-            for key, published in list(view.epochs.items()):
-                if key.epoch >= current - 2:
-                    try:
-                        self.wallet.refresh(region, slot, published, self.copy.directory.fetch)
-                    except PeerError as error:
-                        if error.reason is not Reason.RECORD_MISSING:
-                            raise
-
-    def show(self, gate: str, now: int) -> Frame:
-        """What an honest wallet shows; `CallerError` if it does not."""
-        clock = self.cluster.federation.clock
-        bundle = self.copy.bundle(gate, epoch=clock.shown_epoch(now), now=now)
-        view, entropy = self.copy.mirror.view, self.cluster.entropy
-        poster = poster_of(gate, self.cluster.federation)
-        return self.wallet.show(poster, bundle, view, now, entropy, EVERY_CONSENT)
-
-
-def poster_of(gate: str, federation: Federation) -> Any:
-    """The sign at a region's gate."""
-    return Checkpoint(federation, CheckpointState(gate, gate_of(gate), POLICY)).poster()
-
-
-@dataclass(slots=True)
-class Gate:
-    """A checkpoint without a network of its own, fed from a copy of the records."""
-
-    cluster: Cluster
-    region: str
-    checkpoint: Checkpoint = field(init=False)
-    loaded: int = 0
-
-    def __post_init__(self) -> None:
-        state = CheckpointState(self.region, gate_of(self.region), POLICY)
-        self.checkpoint = Checkpoint(self.cluster.federation, state)
-
-    def feed(self, copy: Copy) -> None:
-        """Take in what the region's log has that is new."""
-        entries = copy.mirror.view.regions[self.region].entries
-        for entry in entries[self.loaded :]:
-            self.checkpoint.load(entry)
-        self.loaded = len(entries)
-
-    def verify(self, frame: Frame, now: int) -> Outcome:
-        """Decide one scan."""
-        return self.checkpoint.verify(frame.text(), now, self.cluster.entropy)
-
-
-def crossing(citizen: Citizen, gate: Gate, seconds: float = 40.0) -> Outcome:
-    """Show at a gate as soon as the wallet can: refresh, show, verify."""
-    end = time.monotonic() + seconds
-    while True:
-        citizen.refresh()
-        gate.feed(citizen.copy)
-        now = int(time.time())
-        try:
-            return gate.verify(citizen.show(gate.region, now), now)
-        except (CallerError, PeerError) as error:
-            # Enrolled just now, or the list is about to come.
-            waits = {Reason.STANDS_OUT, Reason.NOT_PUBLISHED, Reason.RECORD_MISSING}
-            waits |= {Reason.TOO_MANY_SHOWS, Reason.NO_CREDENTIAL, Reason.LIST_EXPIRED}
-            waits |= {Reason.NOT_ACCEPTED_THERE, Reason.LIST_TOO_FEW_REGIONS}
-            if error.reason not in waits or time.monotonic() > end:
-                raise
-        time.sleep(0.3)

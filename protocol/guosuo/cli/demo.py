@@ -103,7 +103,7 @@ class Demo:
         self.suite, self.entropy, self.folder = suite, entropy, folder
         self.console, self.codes = console, codes
         self.report = Report(engine=suite.engine.name, folder=str(folder))
-        self.data = json.loads(_data("index.json"))
+        self.data = json.loads(demo_data("index.json"))
         self.now = self.data["now"]
         self.people: list[Person] = []
         self.revoked: set[str] = set()
@@ -225,7 +225,7 @@ class Demo:
         documents: dict[str, VerifiedDcc] = {}
         for item in self.data["certificates"]:
             name = item["file"]
-            write_atomically(folder / name, _data(name))
+            write_atomically(folder / name, demo_data(name))
             try:
                 documents[name] = verify(read_picture(folder / name), anchors, now=self.now)
                 result = "ok"
@@ -467,7 +467,8 @@ def prepare_folder(folder: Path) -> None:
     write_atomically(folder / MARK, b"Written by `guosuo demo`; replaced at its next run.\n")
 
 
-def _data(name: str) -> bytes:
+def demo_data(name: str) -> bytes:
+    """A file of the demonstration's data."""
     return (resources.files("guosuo.cli") / "demo_data" / name).read_bytes()
 
 

@@ -163,13 +163,15 @@ def needing_client() -> Iterator[None]:
 # --- valid offline until ----------------------------------------------------------------
 
 
-def wallet_words(found: tuple[Offline, ...]) -> str:
+def wallet_words(found: tuple[Offline, ...], now: int) -> str:
     """One line after a refresh of a wallet."""
     if not found:
         return "Valid offline: not now, at no region's gates."
     first = found[0]
     text = f"Valid offline until {time_text(first.until)}"
-    if first.unobtrusive < first.until:
+    if first.unobtrusive <= now:
+        text += "; others show under a newer list already: refresh"
+    elif first.unobtrusive < first.until:
         text += f"; refresh before {time_text(first.unobtrusive)} not to stand out"
     if found[-1].until > first.until:
         later = f"{found[-1].region} until {time_text(found[-1].until)}"

@@ -282,7 +282,7 @@ def refresh(
     if not rows:
         desk.say("This wallet has no slot yet; enrol first.")
     else:
-        desk.say(wallet_words(offline))
+        desk.say(wallet_words(offline, desk.now))
     desk.result(slots=rows, **wallet_json(offline))
     if any(row["newest"] in {Refreshed.ABSENT, Refreshed.SPOILED} for row in rows):
         raise typer.Exit(1)

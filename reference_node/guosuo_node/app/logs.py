@@ -7,17 +7,11 @@ from dataclasses import dataclass, field
 from guosuo.errors import CallerError, PeerError
 from guosuo.federation import checkpoints, merkle, notes, tiles
 from guosuo.federation.charter import Federation
-from guosuo.federation.checkpoints import Quorum
 from guosuo.federation.forks import Advanced, Equivocation, Forked, LogReader
 from guosuo.federation.merkle import CompactRange, Tree, leaf_hash
 from guosuo.federation.view import RegionView
 from guosuo_node.app.faults import Fault, ServiceError
 from guosuo_node.app.services import Entries
-
-
-def quorum_of(federation: Federation) -> Quorum:
-    """The witnesses of the charter, and how many have to cosign."""
-    return Quorum(federation.witness_keys, federation.operators, federation.cosignatures)
 
 
 @dataclass(slots=True)
@@ -34,9 +28,7 @@ class RegionLog:
     @classmethod
     def of(cls, federation: Federation, view: RegionView) -> RegionLog:
         """The log of a region, empty."""
-        member = federation.member(view.region)
-        reader = LogReader(federation.origin(view.region), member.log_key, quorum_of(federation))
-        return cls(federation, view, reader)
+        return cls(federation, view, LogReader.of(federation, view.region))
 
     @property
     def size(self) -> int:

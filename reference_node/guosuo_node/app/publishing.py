@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from guosuo.federation import checkpoints, merkle, notes, tiles
-from guosuo.federation.checkpoints import Checkpoint
+from guosuo.federation.checkpoints import Checkpoint, Quorum
 from guosuo.federation.notes import Note
 from guosuo.host.files import write_atomically
 from guosuo_node.app.faults import Fault, ServiceError
 from guosuo_node.app.leader import Leader
-from guosuo_node.app.logs import quorum_of
 from guosuo_node.app.peers import FAILURES, Peer
 from guosuo_node.app.points import Point, reached
 from guosuo_node.app.witnessing import WitnessDesk
@@ -77,7 +76,7 @@ class Publisher:
         await leader.write(lambda writer: writer.put_checkpoint(size, log.tree.root(size), data))
         reached(Point.AFTER_CHECKPOINT_PERSIST_BEFORE_COSIGN)
         cosigned = await self._cosigned(signed, size)
-        quorum = quorum_of(federation)
+        quorum = Quorum.of(federation)
         self.short = quorum.count(cosigned) < quorum.needed
         if self.short:
             return False
@@ -113,7 +112,7 @@ class Publisher:
 
     async def _cosigned(self, signed: Note, size: int) -> Note:
         """The note with all cosignatures that came until there were enough, or in time."""
-        quorum = quorum_of(self.leader.records.federation)
+        quorum = Quorum.of(self.leader.records.federation)
         lines: list[notes.Signature] = []
         enough = asyncio.Event()
 

@@ -14,7 +14,7 @@ from guosuo.cli import places
 from guosuo.cli.founding import read_names
 from guosuo.curve.entropy import Entropy
 from guosuo.errors import CallerError, Reason
-from guosuo_node.cli import serve
+from guosuo_node.cli import keeping, offices, serve, status
 from guosuo_node.cli.making import Wanted, init
 from guosuo_node.host.settings import Home
 
@@ -110,3 +110,13 @@ def run(home: HomeArgument) -> None:
     if not home.is_dir():
         raise CallerError(Reason.STORE_MISSING, "no such directory")
     serve.serve(home)
+
+
+app.command("status", epilog=status.EXAMPLE)(status.status)
+app.command("backup", epilog=keeping.BACKUP_EXAMPLE)(keeping.backup)
+app.command("restore", epilog=keeping.RESTORE_EXAMPLE)(keeping.restore)
+app.command("rotate", epilog=keeping.ROTATE_EXAMPLE)(keeping.rotate)
+app.command("turn-epoch", epilog=keeping.TURN_EXAMPLE)(keeping.turn_epoch)
+app.command("identify", epilog=offices.IDENTIFY_EXAMPLE)(offices.identify)
+app.command("find-slots", epilog=offices.FIND_EXAMPLE)(offices.find_slots)
+app.command("order", epilog=offices.ORDER_EXAMPLE)(offices.order)

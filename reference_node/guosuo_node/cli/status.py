@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from guosuo.cli.common import Desk, JsonOption, printable
 from guosuo.client.directory import NodeInfo, RegionStatus
@@ -174,7 +175,7 @@ def table(regions: tuple[RegionStatus, ...], now: int, *, title: str | None = No
         epoch = "–" if one.epoch is None else str(one.epoch)
         made.add_row(
             one.region,
-            printable(one.name),
+            Text(printable(one.name)),
             epoch + (f".{one.revision}" if one.revision else ""),
             f"[{style}]{judged}[/]",
             _lag(one.lag_seconds),

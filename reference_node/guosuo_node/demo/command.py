@@ -15,6 +15,10 @@ from guosuo.curve.entropy import Entropy
 from guosuo.curve.selection import get_engine
 from guosuo.suite import Suite
 from guosuo_node.demo.country import NodeDemo
+from guosuo_node.demo.many import MOST_NODES, Country
+
+_STORY = 4
+"""Regions of the story."""
 
 
 def demo(
@@ -31,6 +35,12 @@ def demo(
             "--files", help="Without nodes: records are passed as files, epochs in a moment."
         ),
     ] = False,
+    nodes: Annotated[
+        int, typer.Option(min=2, max=MOST_NODES, help="Regions; beyond 4 another story.")
+    ] = 4,
+    holders: Annotated[
+        int, typer.Option(min=0, max=100_000, help="Holders of that other story.")
+    ] = 0,
     codes: Annotated[
         bool, typer.Option("--codes/--no-codes", help="Print every QR code in the terminal too.")
     ] = True,
@@ -41,12 +51,18 @@ def demo(
     """Travellers of four regions, each with its own node, cross into each other's.
 
     Four nodes and two stand-alone witnesses run as processes of this machine, with TLS on
-    loopback and epochs of 20 seconds; so it takes some two minutes.
+    loopback and epochs of 20 seconds; so it takes some two minutes. With --nodes 31
+    --holders 1000 a whole country runs on one machine, for many minutes.
     """
     if files:
         demo_command.demo(out, engine, codes=codes, as_json=as_json)
         return
     console = Console(file=sys.stderr if as_json else sys.stdout, soft_wrap=True)
     suite = Suite.sha256(get_engine(engine))
+    if nodes != _STORY or holders:
+        country = Country(
+            suite, Entropy(os.urandom), out, console, regions=nodes, holders=holders or 10 * nodes
+        )
+        raise typer.Exit(0 if country.run() else 1)
     story = NodeDemo(suite, Entropy(os.urandom), out, console, codes=codes and not as_json)
     demo_command.tell(story.run(), console, as_json=as_json)

@@ -256,7 +256,9 @@ class ServerTls:
             return _configuration(*now, peers=peers)
 
         return grpc.dynamic_ssl_server_credentials(
-            _configuration(*told, peers=peers), changed, require_client_authentication=peers
+            _configuration(*told, peers=peers),
+            changed,  # type: ignore[arg-type]  # the stubs do not know of None
+            require_client_authentication=peers,
         )
 
 
@@ -266,9 +268,7 @@ def _configuration(
     # With no peer known the node's own authority stands in: TLS needs one, and it is none
     # of `trust`.
     roots = (trust.all() or identity.authority) if peers else None
-    return grpc.ssl_server_certificate_configuration(
-        [(identity.key, identity.certificate)], roots
-    )
+    return grpc.ssl_server_certificate_configuration([(identity.key, identity.certificate)], roots)
 
 
 def client_credentials(

@@ -85,8 +85,8 @@ class Store(Reading):
 
     @classmethod
     @contextmanager
-    def reading(cls, url: str, key: KeyFile, entropy: Entropy) -> Iterator[Reading]:
-        """The store in a database as it is, only to look at it; nothing is upgraded.
+    def reading(cls, url: str, key: KeyFile, entropy: Entropy) -> Iterator[Store]:
+        """The store in a database as it is, to read or dump it; nothing is upgraded.
 
         Refusals of `open`; `PeerError(MESSAGE_VERSION)` for an older version's, too.
         """

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from guosuo.curve.entropy import Entropy
 from guosuo.errors import PeerError, Reason
 from guosuo.federation import checkpoints, notes
-from guosuo.federation.checkpoints import Checkpoint
+from guosuo.federation.checkpoints import Checkpoint, Quorum
 from guosuo.federation.entries import Board
 from guosuo.federation.forks import equivocation, find_split
 from guosuo.federation.judge import Fork
 from guosuo.federation.merkle import Tree, leaf_hash
-from guosuo_node.app.logs import RegionLog, quorum_of
+from guosuo_node.app.logs import RegionLog
 from guosuo_node.app.peers import FAILURES, Peer
 from guosuo_node.app.points import Point, reached
 from guosuo_node.app.records import Records
@@ -136,7 +136,7 @@ class Follower:
         parsed = notes.parse(note)
         member = federation.member(self.region)
         found = checkpoints.open_checkpoint(parsed, federation.origin(self.region), member.log_key)
-        quorum_of(federation).check(parsed)
+        Quorum.of(federation).check(parsed)
         return found
 
     async def _entries(self, source: Peer, start: int, end: int) -> list[bytes]:
