@@ -10,7 +10,7 @@ from guosuo.errors import CallerError, Reason
 from guosuo.evidence.facts import EvidenceFact
 from guosuo.evidence.value import value_at
 from guosuo.policy.clear import accepts
-from guosuo.policy.compiler import PolicyError, compile_document, compile_policy
+from guosuo.policy.compiler import compile_policy
 from guosuo.policy.document import PolicyDocument
 from guosuo.policy.explain import changes
 from guosuo.presentation.frame import Frame
@@ -122,11 +122,5 @@ def test_shows_under_all_tables_have_the_same_length_and_public_octets(
 def test_two_hundred_shows_of_every_country(vectors: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lengths = set()
     for day, country in countries(vectors):
-        try:
-            compile_document(policy(vectors, day, country), 3 * EPOCH)
-        except PolicyError:
-            # They accept everything that there is, which is more than a table holds.
-            assert country in {"CH", "RO", "TG"}
-            continue
         lengths |= {len(text) for text in shows(vectors, day, country, 200, monkeypatch)}
     assert len(lengths) == 1

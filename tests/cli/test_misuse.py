@@ -74,6 +74,24 @@ TABLE: list[tuple[str, tuple[str, ...], int, str]] = [
         2,
         "--min-regions",
     ),
+    (
+        "no envelope",
+        ("region", "init", "new", HOME, GATE, "--envelope", "policy.json", *stage.keys),
+        2,
+        "kinds and bounds",
+    ),
+    (
+        "no envelope file",
+        ("region", "init", "new", HOME, GATE, "--envelope", "x"),
+        2,
+        "no such file",
+    ),
+    (
+        "no envelope to lint by",
+        ("policy", "lint", "policy.json", "--envelope", "x"),
+        2,
+        "no such file",
+    ),
     ("examples are there", ("examples", "try"), 2, "name a new folder"),
     ("a place where nothing can be written", ("examples", "policy.json"), 2, "cannot"),
     # secrets

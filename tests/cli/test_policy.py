@@ -60,7 +60,44 @@ def test_diff_in_words() -> None:
     answer = done("policy", "diff", CODE_24, CODE_48)
     assert answer["refused"] == []
     assert answer["accepted"] == ["test with LP6464-4 260415000: after 24 hours to 48 hours"]
-    assert done("policy", "diff", CODE_24, CODE_24) == {"accepted": [], "refused": []}
+    same = done("policy", "diff", CODE_24, CODE_24)
+    assert (same["accepted"], same["refused"]) == ([], [])
+    assert (same["life"]["accepted"], same["life"]["refused"]) == ([], [])
+
+
+def test_diff_over_the_hours_for_which_evidence_is_signed() -> None:
+    """Whoever passes the old limit meanwhile was refused; whoever passes the new one still is."""
+    life = done("policy", "diff", CODE_24, CODE_48)["life"]
+    assert (life["hours"], life["refused"]) == (12, [])
+    assert life["accepted"] == ["test with LP6464-4 260415000: passing 24 hours"]
+    old, new = (done("policy", "compile", code)["values"] for code in (CODE_24, CODE_48))
+    assert life["entries"] == {"old": old, "new": new, "added": new - old, "removed": 0}
+    back = done("policy", "diff", CODE_48, CODE_24)["life"]
+    assert (back["accepted"], back["refused"]) == ([], life["accepted"])
+    assert done("policy", "diff", CODE_24, CODE_48, "--epoch-hours", "1")["life"]["hours"] == 3
+    said = guosuo("policy", "diff", CODE_24, CODE_48).out
+    assert "over the 12 hours for which evidence is signed:" in said
+    assert "entries of the table:" in said
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_diff_with_a_policy_that_has_no_table() -> None:
+    """What is accepted in one second only is accepted in no life, but at a moment it is."""
+    policy = json.loads(CODE_48.read_bytes())
+    moved = {"plusTime": [{"var": "payload.t.0.sc"}, 48, "hour"]}
+    clock = {"plusTime": [{"var": "external.validationClock"}, 0, "day"]}
+    policy["accepts"] = ["test"]
+    policy["rules"][0]["Logic"] = {
+        "and": [{"not-after": [moved, clock]}, {"not-after": [clock, moved]}]
+    }
+    policy["rules"][0]["CertificateType"] = "Test"
+    del policy["rules"][1:], policy["limits"]
+    Path("second.json").write_text(json.dumps(policy))
+    answer = done("policy", "diff", CODE_48, "second.json")
+    assert answer["refused"]
+    assert answer["life"] is None
+    said = guosuo("policy", "diff", CODE_48, "second.json")
+    assert "over 12 hours: no comparison; the policy accepts nothing" in said.out
 
 
 @pytest.mark.usefixtures("elsewhere")
@@ -100,6 +137,79 @@ def test_disagreement_is_an_exit_code(vectors: Path) -> None:
     said = guosuo("policy", "test", "RO.json", "RO.json")
     assert said.code == 1
     assert "45 of 46 in clear" in said.out
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_the_rules_that_are_named_are_tested_not_those_beside_the_cases(vectors: Path) -> None:
+    folder = vectors / "dcc" / "business-rules"
+    cases = folder / "AT.json"
+    rules = [entry["rule"] for entry in json.loads(cases.read_bytes())["rules"]]
+    mine = Path("mine.json")
+    mine.write_text(json.dumps({"country": "AT", "rules": rules}))
+    assert done("policy", "test", mine, cases)["countries"][0]["differing"] == []
+    # One rule that refuses everybody, and one that is not there.
+    changed = next(rule for rule in rules if rule["Identifier"] == "VR-AT-0005")
+    changed["Logic"] = {"===": [1, 2]}
+    kept = [rule for rule in rules if rule["Identifier"] != "TR-AT-0002"]
+    mine.write_text(json.dumps({"country": "AT", "rules": kept}))
+    said = guosuo("policy", "test", mine, cases, "--json")
+    (row,) = said.json["countries"]
+    assert (said.code, row["left_out"]) == (1, ["TR-AT-0002"])
+    assert row["differing"]
+    assert all(
+        line.startswith("VR-AT-0005: ") and line.endswith("in clear: reject instead of accept")
+        for line in row["differing"]
+    )
+    assert (
+        "not among the rules, and not tested: TR-AT-0002"
+        in guosuo("policy", "test", mine, cases).out
+    )
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_of_several_versions_of_a_rule_that_of_the_cases_is_tested(vectors: Path) -> None:
+    cases = vectors / "dcc" / "business-rules" / "AT.json"
+    rules = [entry["rule"] for entry in json.loads(cases.read_bytes())["rules"]]
+    newer = [rule | {"Version": "9.0.0", "Logic": {"===": [1, 2]}} for rule in rules]
+    Path("both.json").write_text(json.dumps({"country": "AT", "rules": newer + rules}))
+    assert done("policy", "test", "both.json", cases)["countries"][0]["differing"] == []
+    Path("new.json").write_text(json.dumps({"country": "AT", "rules": newer}))
+    assert guosuo("policy", "test", "new.json", cases).code == 1
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_a_rule_without_table_is_named_beside_its_cases(vectors: Path) -> None:
+    folder = vectors / "dcc" / "business-rules"
+    country = json.loads((folder / "RO.json").read_bytes())
+    country["rules"] = country["rules"][:1]
+    entry = country["rules"][0]
+    entry["rule"]["Logic"] = {"!": [{"===": [{"var": "external.issuerCountryCode"}, "RO"]}]}
+    for case in entry["tests"]:
+        case["expected"] = True
+    Path("RO.json").write_text(json.dumps(country))
+    Path("value-sets.json").write_bytes((folder / "value-sets.json").read_bytes())
+    (row,) = done("policy", "test", "RO.json", "RO.json")["countries"]
+    assert (row["clear"], row["evidence"]) == (row["cases"], 0)
+    assert [fault["rule"] for fault in row["not_expressible"]] == [entry["rule"]["Identifier"]]
+
+
+@pytest.mark.parametrize("form", ["matrix", "cases"])
+def test_folders_of_every_form_that_was_published(vectors: Path, form: str) -> None:
+    """Two days of production rules against the matrix; every country's rules by its own cases."""
+    folder = vectors / "dcc"
+    runs = [(folder / "business-rules", folder / "business-rules")]
+    if form == "matrix":
+        runs = [
+            (folder / "production-rules" / day, folder / "acceptance-matrix" / f"{day}.json")
+            for day in ("2022-01-28", "2022-06-13")
+        ]
+    for rules, cases in runs:
+        answer = guosuo("policy", "test", rules, cases, "--json").json
+        assert len(answer["countries"]) == len(list(rules.glob("??.json")))
+        for row in answer["countries"]:
+            assert (row["clear"], row["left_out"]) == (row["cases"], [])
+            if form == "matrix":
+                assert (row["cases"], row["table"], row["evidence"]) == (1112, 1038, 1038)
 
 
 @pytest.mark.usefixtures("elsewhere")

@@ -62,15 +62,31 @@ def var(path: str) -> dict[str, str]:
         ({"!": [var("payload.nam.gn")]}, "does not carry"),
         ({"===": [{"extractFromUVCI": [var("payload.v.0.ci"), 1]}, "DE"]}, "identifier"),
         ({"===": [var("payload.v.0.mp"), "New-Vaccine"]}, "vaccine"),
+        ({"===": [var("payload.v.0.mp"), "CoviVac"]}, "vaccines apart"),
+        ({"in": [var("payload.v.0.mp"), ["Sputnik-V", "Sputnik-Light"]]}, "vaccines apart"),
         ({"===": [var("payload.v.0.vp"), "1119349007"]}, "kinds of vaccine"),
         ({"===": [var("payload.t.0.tt"), "other"]}, "type of test"),
         ({"===": [var("payload.t.0.tr"), "other"]}, "result"),
         ({"===": [var("payload.t.0.ma"), "999999"]}, "device"),
+        ({"===": [var("payload.t.0.ma"), "1232"]}, "devices apart"),
         ({"===": [var("payload.dob"), "1990-01-01"]}, "birth date"),
         ({">=": [var("payload.v.0.dn"), 5]}, "doses"),
         ({"<=": [var("payload.v.0.dn"), 4]}, "doses"),
         ({"===": [var("payload.v.0.sd"), 4]}, "doses"),
         ({"<": [7, var("payload.v.0.sd")]}, "doses"),
+        ({">=": [var("payload.v.0.dn"), 4]}, "doses apart"),
+        ({"===": [var("payload.v.0.sd"), 3]}, "doses apart"),
+        ({"<": [1, var("payload.v.0.dn"), 4]}, "doses apart"),
+        (
+            {
+                "and": [
+                    {"===": [var("payload.v.0.mp"), "CoronaVac"]},
+                    {">": [var("payload.v.0.dn"), 4]},
+                ]
+            },
+            "doses apart",
+        ),
+        ({"after": [CLOCK, member("v.0.dt", 90)]}, "registry"),
         ({"===": [var("payload.v.0.mp"), var("payload.v.0.ma")]}, "compares members"),
         ({">": [{"+": [var("payload.v.0.dn"), 1]}, var("payload.v.0.sd")]}, "without comparing"),
         ({"not-after": [member("v.0.dt", 8), CLOCK]}, "registry"),
@@ -106,7 +122,17 @@ def test_what_cannot_be_proven_is_named(logic: object, why: str) -> None:
         {"if": [var("payload.v.0"), {"if": [var("payload.v.0.is"), True, False]}, True]},
         {">=": [var("payload.v.0.dn"), var("payload.v.0.sd")]},
         {"<=": [var("payload.v.0.dn"), 12]},
-        {"<": [1, var("payload.v.0.dn"), 4]},
+        {"<": [1, var("payload.v.0.dn"), 3]},
+        {">=": [var("payload.v.0.dn"), 3]},
+        {
+            "and": [
+                {">=": [var("payload.v.0.dn"), 4]},
+                {"===": [var("payload.v.0.dn"), var("payload.v.0.sd")]},
+            ]
+        },
+        {"if": [{"===": [var("payload.v.0.sd"), 2]}, {">": [var("payload.v.0.dn"), 3]}, True]},
+        {"!": [{"===": [var("payload.v.0.dn"), 2]}]},
+        {">=": [var("payload.v.0.sd"), 3]},
         {"in": [var("payload.v.0.vp"), ["1119349007", "1119305005", "J07BX03"]]},
         {"not-after": [member("v.0.dt", 24 * 14, "hour"), CLOCK]},
         {"not-after": [CLOCK, member("v.0.dt", 9, "month")]},
@@ -162,32 +188,43 @@ def test_counts_are_where_the_answer_changes(name: str, value: int, steps: set[i
 
 def test_devices_of_value_sets_have_to_be_registered() -> None:
     logic = {"!": [{"in": [var("payload.t.0.ma"), var("external.valueSets.devices")]}]}
-    assert find_faults(document(logic, "Test", {"devices": ["1232"]})) == ()
-    (fault,) = find_faults(document(logic, "Test", {"devices": ["1232", "999999"]}))
+    assert find_faults(document(logic, "Test", {"devices": ["1200"]})) == ()
+    (fault,) = find_faults(document(logic, "Test", {"devices": ["1200", "999999"]}))
     assert "device" in fault.why
 
 
 @pytest.mark.parametrize(
     ("logic", "shape", "accepted"),
     [
-        ({"in": [var("payload.t.0.ma"), ["1232"]]}, Shape(EvidenceKind.TEST, 11232), True),
-        ({"in": [var("payload.t.0.ma"), ["1232"]]}, Shape(EvidenceKind.TEST, RAPID_ANTIGEN), False),
-        ({"in": [var("payload.t.0.ma"), ["1232"]]}, Shape(EvidenceKind.TEST, NAAT), False),
-        ({"!": [{"in": [var("payload.t.0.ma"), ["1232"]]}]}, Shape(EvidenceKind.TEST, NAAT), False),
+        ({"in": [var("payload.t.0.ma"), ["1200"]]}, Shape(EvidenceKind.TEST, 11200), True),
+        ({"in": [var("payload.t.0.ma"), ["1200"]]}, Shape(EvidenceKind.TEST, RAPID_ANTIGEN), False),
+        ({"in": [var("payload.t.0.ma"), ["1200"]]}, Shape(EvidenceKind.TEST, NAAT), False),
+        ({"!": [{"in": [var("payload.t.0.ma"), ["1200"]]}]}, Shape(EvidenceKind.TEST, NAAT), False),
         (
-            {"!": [{"in": [var("payload.t.0.ma"), ["1232"]]}]},
-            Shape(EvidenceKind.TEST, 11232),
+            {"!": [{"in": [var("payload.t.0.ma"), ["1200"]]}]},
+            Shape(EvidenceKind.TEST, 11200),
             False,
         ),
         (
-            {"!": [{"in": [var("payload.t.0.ma"), ["1232"]]}]},
+            {"!": [{"in": [var("payload.t.0.ma"), ["1200"]]}]},
             Shape(EvidenceKind.TEST, RAPID_ANTIGEN),
             True,
         ),
+        # Registered ones are never among the others.
         (
             {"!": [{"in": [var("payload.v.0.mp"), ["EU/1/20/1507"]]}]},
             Shape(EvidenceKind.VACCINATION, OTHER, 1, 1),
+            True,
+        ),
+        (
+            {"in": [var("payload.v.0.vp"), ["1119349007", "1119305005", "J07BX03"]]},
+            Shape(EvidenceKind.VACCINATION, OTHER, 1, 1),
             False,
+        ),
+        (
+            {"in": [var("payload.v.0.mp"), ["CoviVac", "CVnCoV", "EpiVacCorona", "Sputnik-Light"]]},
+            Shape(EvidenceKind.VACCINATION, 43, 1, 1),
+            True,
         ),
         (
             {"!": [{"in": [var("payload.v.0.mp"), ["EU/1/20/1507"]]}]},
@@ -229,7 +266,7 @@ def test_lint_warns_of_policies_that_name_people() -> None:
     logic = {"and": [
         {"===": [var("payload.v.0.mp"), "EU/1/20/1528"]}, {"===": [var("payload.v.0.dn"), 1]},
         {"===": [var("payload.v.0.sd"), 1]},
-        {"not-after": [member("v.0.dt", 21), CLOCK, member("v.0.dt", 90)]},
+        {"not-after": [member("v.0.dt", 21), CLOCK, member("v.0.dt", 210)]},
     ]}  # fmt: skip
     made = document(logic, "General")
     assert any("says which he has" in remark.text for remark in lint(made, LIFE))

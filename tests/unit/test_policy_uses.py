@@ -117,7 +117,7 @@ FLOOR = bound(
     products=(COMIRNATY,),
     complete=True,
     min_hours=22 * 24,
-    max_hours=90 * 24,
+    max_hours=210 * 24,
     name="vaccinated",
 )
 CEILING = bound(EvidenceKind.TEST, must=False, min_hours=72, name="old tests")
@@ -127,12 +127,12 @@ CEILING = bound(EvidenceKind.TEST, must=False, min_hours=72, name="old tests")
     ("ways", "broken"),
     [
         ((vaccinated("x", min_days=14, max_days=270),), []),
-        ((vaccinated("x", min_days=22, max_days=90),), []),
-        ((vaccinated("x", min_days=14, max_days=90, products=("CoronaVac",)),), ["vaccinated"]),
+        ((vaccinated("x", min_days=22, max_days=210),), []),
+        ((vaccinated("x", min_days=14, max_days=210, products=("CoronaVac",)),), ["vaccinated"]),
         ((vaccinated("x", min_days=14, doses=3, max_days=270),), ["vaccinated"]),
         ((negative("x", "LP6464-4", max_hours=72),), ["vaccinated"]),
         (
-            (vaccinated("x", min_days=7, max_days=90), negative("x", "LP6464-4", max_hours=168)),
+            (vaccinated("x", min_days=7, max_days=210), negative("x", "LP6464-4", max_hours=168)),
             ["old tests"],
         ),
     ],

@@ -23,6 +23,7 @@ from guosuo.cli.common import (
     NowOption,
     open_secret,
     read_file,
+    time_text,
 )
 from guosuo.cli.founding import read_names
 from guosuo.cli.parties import (
@@ -42,8 +43,9 @@ from guosuo.federation.trust_list import Absence, ListKeys
 from guosuo.host.directory import FederationDirectory
 from guosuo.host.region import RegionHost, at_work
 from guosuo.policy.document import PolicyDocument
+from guosuo.policy.table import PolicyPart
 from guosuo.roles.auditor import Auditor
-from guosuo.roles.bundle import list_version, policy_version
+from guosuo.roles.bundle import list_version
 
 EXAMPLE: Final = (
     "Example: guosuo region bundle fed 360000 --policy policy.json "
@@ -97,7 +99,8 @@ def bundle(
     """Audit all regions and publish a region's gate bundle; repeat it every epoch.
 
     What is published already and did not change is not published again: a policy only
-    if it differs or half of its time is over, a list only if other keys are admitted.
+    if it differs or half of its time is over, a list only if other keys are admitted. A
+    policy whose valid_from is to come is published ahead: gates switch to it by their clocks.
     """
     desk = Desk.open(now, engine, as_json)
     records = desk.federation(directory)
@@ -175,30 +178,58 @@ class Making:
             return (), None
         now, gate = self.desk.now, self.host.gate
         draft = policy_file.read_policy(self.wishes.policy, region=self.region, version=1, now=now)
-        version = gate.state.policies.get(draft.policy, 0)
+        latest = gate.state.policies.get(draft.policy, 0)
         self.report["policy"] = draft.policy
-        if version and self._still_good(draft):
-            self.report["policy_version"] = version
-            self.notes.append(f"policy {draft.policy} version {version} stays")
+        held = self._still_good(draft) if latest else None
+        if held is not None:
+            self.report["policy_version"] = held.version
+            self.report["policy_from"] = held.not_before
+            self.notes.append(f"policy {draft.policy} version {held.version} stays")
             return (), draft
-        self.report["policy_version"] = version + 1
-        self.notes.append(f"policy {draft.policy} version {version + 1}")
-        document = replace(draft, version=version + 1)
+        if draft.not_after <= now:
+            hint = f"that policy has ended, at {time_text(draft.not_after)}; give it another end"
+            raise CallerError(Reason.POLICY_EXPIRED, hint)
+        document = replace(draft, version=latest + 1)
+        ahead = f", in force from {time_text(draft.not_before)}" if draft.not_before > now else ""
+        self.report["policy_version"] = document.version
+        self.report["policy_from"] = document.not_before
+        self.notes.append(f"policy {draft.policy} version {document.version}{ahead}")
         return gate.publish_policy(document, self.desk.entropy), document
 
-    def _still_good(self, draft: PolicyDocument) -> bool:
-        """The version in force says the same, and will for half of the time at least."""
-        view, now = self.records.view.region(self.region), self.desk.now
-        try:
-            part = policy_version(view, draft.policy, now).part
-        except PeerError:
-            return False
-        held = PolicyDocument.decode(fetch_checked(self.records.fetch, part.document))
-        rest, wanted = held.not_after - now, draft.not_after - draft.not_before
-        same = replace(held, version=1, not_before=0, not_after=1) == replace(
+    def _still_good(self, draft: PolicyDocument) -> PolicyDocument | None:
+        """The published version that says the same as the draft, if it will do instead.
+
+        That is the latest one if it has the same times, too; or the one in force, if it will be
+        for half of the time at least, or until a version takes over that is published already.
+        """
+        now = self.desk.now
+        parts = [
+            policy.part
+            for (name, _), policy in self.records.view.region(self.region).policies.items()
+            if name == draft.policy
+        ]
+        if not parts:
+            return None
+        latest = self._document(max(parts, key=lambda part: part.version))
+        if replace(latest, version=draft.version) == draft:
+            return latest
+        current = [part for part in parts if part.not_before <= now < part.not_after]
+        if not current:
+            return None
+        held = self._document(max(current, key=lambda part: part.version))
+        if replace(held, version=1, not_before=0, not_after=1) != replace(
             draft, version=1, not_before=0, not_after=1
+        ):
+            return None
+        relieved = any(
+            part.version > held.version and now < part.not_before <= held.not_after
+            for part in parts
         )
-        return same and 2 * rest >= wanted
+        long_enough = 2 * (held.not_after - now) >= draft.not_after - draft.not_before
+        return held if relieved or long_enough else None
+
+    def _document(self, part: PolicyPart) -> PolicyDocument:
+        return PolicyDocument.decode(fetch_checked(self.records.fetch, part.document))
 
     def _checkpoints(self, document: PolicyDocument | None) -> Effects:
         before = self.records.view.region(self.region).checkpoints

@@ -1,8 +1,9 @@
 """`guosuo examples`: what the walkthrough needs, written into a folder.
 
-Test certificates as QR pictures, the certificates of their signers, and a policy. The
-certificates are EU test material of invented persons (`cli/demo_data/README.md`); their
-signers are marked `test_only` and vouch for nothing in a real federation.
+Test certificates as QR pictures, the certificates of their signers, a policy, and an
+envelope in which it stays. The certificates are EU test material of invented persons
+(`cli/demo_data/README.md`); their signers are marked `test_only` and vouch for nothing in
+a real federation.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import Annotated, Final
 
 import typer
 
+from guosuo.cli import envelope_file, policy_file
 from guosuo.cli.common import Desk, JsonOption, read_file
-from guosuo.cli.policy_file import EXAMPLE
 from guosuo.errors import CallerError, Reason
 from guosuo.evidence.trust import TrustAnchor, TrustAnchors
 from guosuo.federation.charter import Environment, Federation
@@ -25,6 +26,7 @@ from guosuo.host.files import write_atomically
 
 ANCHORS: Final = "anchors.json"
 POLICY: Final = "policy.json"
+ENVELOPE: Final = "envelope.json"
 
 
 def examples(
@@ -32,7 +34,7 @@ def examples(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Write test certificates, their signers and a policy, to try the other commands with.
+    """Write test certificates, their signers, a policy and an envelope, to try things with.
 
     The certificates are of January 2022: use them with `--now 2022-01-18T12:30:00Z`.
     """
@@ -44,12 +46,13 @@ def examples(
     names = [certificate["file"] for certificate in index["certificates"]]
     files = {name: _data(name) for name in names}
     files[ANCHORS] = json.dumps({"anchors": anchors}, indent=1).encode()
-    files[POLICY] = EXAMPLE.encode()
+    files[POLICY] = policy_file.EXAMPLE.encode()
+    files[ENVELOPE] = envelope_file.EXAMPLE.encode()
     if any((folder / name).exists() for name in files):
         raise CallerError(Reason.STORE_EXISTS, "there are such files already; name a new folder")
     for name, data in files.items():
         write_atomically(folder / name, data)
-    desk.say(f"{len(names)} certificates, {ANCHORS} and {POLICY} are in {folder}.")
+    desk.say(f"{len(names)} certificates, {ANCHORS}, {POLICY} and {ENVELOPE} are in {folder}.")
     for certificate in index["certificates"]:
         desk.say(f"  {certificate['file']:<18} {certificate['kind']}: {certificate['note']}")
     desk.say("They are test material of invented persons; use --now 2022-01-18T12:30:00Z.")

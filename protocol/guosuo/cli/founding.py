@@ -23,8 +23,10 @@ from guosuo.cli.common import (
     JsonOption,
     KeyFileOption,
     open_secret,
+    read_file,
     read_time,
 )
+from guosuo.cli.envelope_file import read_envelope
 from guosuo.errors import CallerError, Reason
 from guosuo.federation.charter import (
     HOLD_EPOCHS,
@@ -40,6 +42,7 @@ from guosuo.federation.records import LogWriter
 from guosuo.host.directory import FederationDirectory
 from guosuo.host.region import RegionHost, RegionVault
 from guosuo.host.vault import Secret
+from guosuo.policy.envelope import Envelope
 from guosuo.roles.bundle import default_min_regions
 from guosuo.roles.gate import GateAuthority, GateState
 from guosuo.roles.issuer import Issuer
@@ -94,6 +97,14 @@ def init(
     min_crowd: Annotated[
         int, typer.Option(min=0, max=1 << 40, help="Active slots beside the largest region's.")
     ] = 0,
+    envelope: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Bounds of all policies, for ever: JSON, as `guosuo examples` writes it.",
+            show_default=False,
+        ),
+    ] = None,
     key_file: KeyFileOption = None,
     engine: EngineOption = None,
     as_json: JsonOption = False,
@@ -105,6 +116,7 @@ def init(
     """
     desk = Desk.open(None, engine, as_json)
     charter_names = _names(codes, name or [])
+    bounds = None if envelope is None else read_envelope(read_file(envelope))
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise CallerError(Reason.STORE_EXISTS, "that directory holds something; name a new one")
     if directory.resolve() == Path.cwd():
@@ -123,9 +135,11 @@ def init(
     if parameters.min_regions > len(codes):
         raise CallerError(Reason.ARGUMENT, "--min-regions is above the number of regions")
     secret = open_secret(key_file, new=True, what="all regions")
-    federation = _found(desk, directory, environment, charter_names, parameters, secret)
+    federation = _found(desk, directory, environment, charter_names, parameters, bounds, secret)
     desk.say(f"Founded a {environment.value} federation of {len(codes)} regions in {directory}.")
     desk.say(f"Its identifier, by which wallets know it: {federation}")
+    if bounds is not None:
+        desk.say(f"No policy of its regions may break: {_bounds_text(bounds)}.")
     desk.say("The keys of all regions are on this machine: good for trying out, for nothing else.")
     desk.say(f"Next: guosuo region turn-epoch {directory} --all")
     desk.result(
@@ -133,7 +147,13 @@ def init(
         federation=federation,
         environment=environment.value,
         regions=sorted(codes),
+        envelope=[bound.name for bound in bounds.bounds] if bounds else None,
     )
+
+
+def _bounds_text(envelope: Envelope) -> str:
+    kinds = [f"takes {kind.name.lower()}s" for kind in envelope.kinds]
+    return ", ".join([*kinds, *(bound.name for bound in envelope.bounds)]) or "nothing"
 
 
 def _names(codes: list[str], given: Iterable[str]) -> dict[str, tuple[Name, ...]]:
@@ -170,6 +190,7 @@ def _found(
     environment: Environment,
     names: Mapping[str, tuple[Name, ...]],
     parameters: Parameters,
+    envelope: Envelope | None,
     secret: Secret,
 ) -> str:
     """Build everything beside `root` and rename it into place: all of it, or nothing."""
@@ -195,6 +216,7 @@ def _found(
             for code in names
         ),
         parameters=parameters,
+        envelope=envelope,
     )
     root.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(dir=root.parent, prefix=f".{root.name}."))

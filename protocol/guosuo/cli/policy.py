@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -19,6 +19,7 @@ from guosuo.certlogic.evaluate import Result
 from guosuo.certlogic.json_text import load_json
 from guosuo.cli import policy_file
 from guosuo.cli.common import Desk, JsonOption, NowOption, read_code, read_file, time_text
+from guosuo.cli.envelope_file import read_envelope
 from guosuo.errors import CallerError, PeerError, Reason
 from guosuo.evidence import dcc
 from guosuo.evidence.facts import EvidenceFact, fact_from_entry
@@ -39,7 +40,7 @@ from guosuo.policy.lint import Level
 from guosuo.policy.lint import lint as lint_document
 from guosuo.policy.reading import Fault
 from guosuo.policy.table import POINT_SIZE, values_digest
-from guosuo.policy.words import describe_values
+from guosuo.policy.words import describe_lives, describe_values
 from guosuo.policy.written import from_json, import_rules
 from guosuo.wire import base45
 
@@ -78,14 +79,27 @@ def lint(
     policy: PolicyArgument,
     *,
     epoch_hours: EpochOption = 4,
+    envelope: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Also hold it against an envelope, as `guosuo examples` writes one.",
+            show_default=False,
+        ),
+    ] = None,
     value_sets: SetsOption = None,
     now: NowOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """What to know about a policy before it is published; exit code 1 if it cannot be."""
+    """What to know about a policy before it is published; exit code 1 if it cannot be.
+
+    Errors, warnings and notes: rules that cannot be proven, that never accept or never
+    refuse, that others make redundant, and what each limit and product costs the table.
+    """
     desk = Desk.open(now, None, as_json)
     document = _read_policy(desk, policy, value_sets)
-    remarks = lint_document(document, _life(epoch_hours))
+    bounds = None if envelope is None else read_envelope(read_file(envelope))
+    remarks = lint_document(document, _life(epoch_hours), bounds)
     for remark in remarks:
         style = {Level.ERROR: "red", Level.WARNING: "yellow"}.get(remark.level)
         desk.say(f"{remark.level.value}: {remark.about}: {remark.text}", style)
@@ -135,24 +149,67 @@ def diff(
     old: Annotated[Path, typer.Argument(help="The policy as it is.")],
     new: Annotated[Path, typer.Argument(help="The policy as it shall be.")],
     *,
+    epoch_hours: EpochOption = 4,
     value_sets: SetsOption = None,
     now: NowOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """In words: which evidence the new policy accepts that the old one refused, and vice versa."""
+    """In words: which evidence the new policy accepts that the old one refused, and vice versa.
+
+    First at a moment, as the rules have it; then over the hours for which evidence is signed,
+    as the table has it: what passes a limit in these hours is in it only if it is accepted on
+    both sides.
+    """
     desk = Desk.open(now, None, as_json)
+    documents = [_read_policy(desk, path, value_sets) for path in (old, new)]
     sets = []
-    for path in (old, new):
-        compiled = _compiled(desk, _read_policy(desk, path, value_sets), None)
+    for document in documents:
+        compiled = _compiled(desk, document, None)
         if compiled is None:
             raise typer.Exit(1)
-        sets.append(set(compiled[0]))
-    added, removed = describe_values(sets[1] - sets[0]), describe_values(sets[0] - sets[1])
-    for title, lines in (("newly accepted", added), ("newly refused", removed)):
-        desk.say(f"{title}:" if lines else f"{title}: nothing")
+        sets.append(frozenset(compiled[0]))
+    answer = _say_changes(desk, sets[0], sets[1], describe_values, "")
+    desk.result(**answer, life=_diff_lives(desk, documents, epoch_hours))
+
+
+def _diff_lives(
+    desk: Desk, documents: Sequence[PolicyDocument], epoch_hours: int
+) -> dict[str, Any] | None:
+    """What changes in the tables; None, and why, if one of the policies has none."""
+    hours = KEY_EPOCHS * epoch_hours
+    try:
+        old, new = (frozenset(compile_document(d, hours * _HOUR).values) for d in documents)
+    except PolicyError as error:
+        desk.say(f"over {hours} hours: no comparison; {error.hint}", "yellow")
+        return None
+    desk.say(f"over the {hours} hours for which evidence is signed:")
+    answer = _say_changes(desk, old, new, describe_lives, "  ")
+    entries = {
+        "old": len(old),
+        "new": len(new),
+        "added": len(new - old),
+        "removed": len(old - new),
+    }
+    desk.say(
+        f"  entries of the table: {entries['old']:,} before, {entries['new']:,} after; "
+        f"{entries['added']:,} new, {entries['removed']:,} gone"
+    )
+    return {"hours": hours, **answer, "entries": entries}
+
+
+def _say_changes(
+    desk: Desk,
+    old: frozenset[int],
+    new: frozenset[int],
+    describe: Callable[[frozenset[int]], tuple[str, ...]],
+    margin: str,
+) -> dict[str, Any]:
+    answer = {"accepted": list(describe(new - old)), "refused": list(describe(old - new))}
+    for word, lines in answer.items():
+        desk.say(f"{margin}newly {word}:" if lines else f"{margin}newly {word}: nothing")
         for line in lines:
-            desk.say(f"  {line}")
-    desk.result(accepted=list(added), refused=list(removed))
+            desk.say(f"{margin}  {line}")
+    return answer
 
 
 @app.command("explain", epilog="Example: guosuo policy explain evidence.png --policy policy.json")
@@ -211,7 +268,7 @@ def compare(
     """Hold rules against expectations, in clear and through the compiled set.
 
     Rules with test cases of their own bring their value sets in value-sets.json beside
-    them. Exit code 1 if anything differs.
+    them; the rules that are tested are those of RULES. Exit code 1 if anything differs.
     """
     desk = Desk.open(None, None, as_json)
     found = _agreements(rules, cases)
@@ -224,6 +281,8 @@ def compare(
             None if row.agrees else "red",
         )
         _say_faults(desk, row.faults)
+        if row.left_out:
+            desk.say(f"  not among the rules, and not tested: {', '.join(row.left_out)}", "yellow")
         for line in row.differing:
             desk.say(f"  {line}")
     desk.result(
@@ -235,6 +294,7 @@ def compare(
                 "evidence": row.evidence,
                 "table": row.table,
                 "not_expressible": [{"rule": f.rule, "why": f.why} for f in row.faults],
+                "left_out": list(row.left_out),
                 "differing": row.differing,
             }
             for row in found
@@ -252,8 +312,9 @@ def _agreements(rules: Path, cases: Path) -> list[Agreement]:
         value = load_json(read_file(path))
         if isinstance(value, dict) and "results" in value:
             found.extend(judge_matrix(countries, value))
-        elif isinstance(value, dict) and value.get("country") in countries:
-            found.append(judge_own_cases(value, load_json(read_file(path.with_name(_VALUE_SETS)))))
+        elif isinstance(value, dict) and str(value.get("country")) in countries:
+            sets = load_json(read_file(path.with_name(_VALUE_SETS)))
+            found.append(judge_own_cases(value, sets, countries[str(value["country"])]))
     return found
 
 

@@ -129,7 +129,7 @@ def _way(way: object, where: str) -> Way:
         _refuse(f"{where} has a member that no policy has")
     kind = _KINDS.get(str(way["kind"]))
     if kind is None:
-        _refuse(f"{where} has a kind other than {_listed(_KINDS)}")
+        _refuse(f"{where} has a kind other than {listed(_KINDS)}")
     complete, doses = way.get("complete_series", False), way.get("min_doses", 0)
     if type(complete) is not bool or type(doses) is not int:
         _refuse(f"{where} has a member of another type")
@@ -173,11 +173,26 @@ def _products(kind: EvidenceKind, names: Any, where: str) -> tuple[str, ...] | N
 
 
 def _hours(text: object, where: str) -> int:
-    """Hours of "48 hours", "48 h", "2 days" or "2 d"."""
-    found = _AGE.fullmatch(text) if isinstance(text, str) else None
-    if found is None:
+    hours = age_hours(text)
+    if hours is None:
         _refuse(f"{where} has an age that is not written as 48 hours or 14 days")
-    return int(found[1]) * (24 if found[2].startswith("d") else 1)
+    return hours
+
+
+def age_hours(text: object) -> int | None:
+    """Hours of "48 hours", "48 h", "2 days" or "2 d"; None for what is no age."""
+    found = _AGE.fullmatch(text) if isinstance(text, str) else None
+    return None if found is None else int(found[1]) * (24 if found[2].startswith("d") else 1)
+
+
+def age_text(hours: int) -> str:
+    """As `age_hours` reads it."""
+    return f"{hours // 24} days" if hours % 24 == 0 else f"{hours} h"
+
+
+def products_of(kind: EvidenceKind) -> frozenset[str]:
+    """Names of registered products of a kind; none for recoveries."""
+    return frozenset(p.name for p in PRODUCTS if p.kind is kind)
 
 
 def _check_limits(way: Way, where: str) -> None:
@@ -189,11 +204,12 @@ def _check_limits(way: Way, where: str) -> None:
             if (limit.member, limit.months, limit.strict) == (EVENTS[way.kind], False, strict)
         )
         if hours is not None and hours not in known:
-            ages = _listed(f"{h // 24} days" if h % 24 == 0 else f"{h} h" for h in known)
+            ages = listed(age_text(h) for h in known)
             _refuse(f"{where} has an age that cannot be told apart; these can: {ages}")
 
 
-def _listed(words: Iterable[str]) -> str:
+def listed(words: Iterable[str]) -> str:
+    """With commas between them."""
     return ", ".join(words)
 
 

@@ -17,6 +17,8 @@ from guosuo.evidence.payload import Entry, Person, Recovery, Test, Vaccination
 from guosuo.evidence.private import Private
 from guosuo.evidence.registry import (
     COVID_19,
+    OTHER,
+    PROPHYLAXES,
     RECOVERY,
     EvidenceKind,
     code_of_test,
@@ -101,8 +103,9 @@ def fact_from_entry(entry: Entry, holder: Person, digest: bytes) -> EvidenceFact
     """The fact that an entry states, whoever vouches for it (GS-EVID-6).
 
     Raises `PeerError(EVIDENCE)` for another disease, for more than `MAX_DOSES`
-    doses, and for a recovery whose validity ends before it begins. Positive tests
-    are evidence, too: it is up to rules to accept them.
+    doses, for a registered vaccine of a kind that is none of `PROPHYLAXES`, and for
+    a recovery whose validity ends before it begins. Positive tests are evidence,
+    too: it is up to rules to accept them.
     """
     if entry.tg != COVID_19:
         raise PeerError(Reason.EVIDENCE, "another disease")
@@ -125,8 +128,10 @@ def _shape(entry: Entry) -> Shape:
         case Vaccination():
             if max(entry.dn, entry.sd) > MAX_DOSES:
                 raise PeerError(Reason.EVIDENCE, "more doses than anybody has had")
-            pattern = dose_pattern(entry.dn, entry.sd)
-            return Shape(entry.kind, code_of_vaccine(entry.mp, entry.vp), *pattern)
+            product = code_of_vaccine(entry.mp)
+            if product != OTHER and entry.vp not in PROPHYLAXES:
+                raise PeerError(Reason.EVIDENCE, "a kind of vaccine that rules do not know")
+            return Shape(entry.kind, product, *dose_pattern(entry.dn, entry.sd))
         case Test():
             return Shape(entry.kind, code_of_test(entry.tt, entry.tr, entry.ma))
         case Recovery():

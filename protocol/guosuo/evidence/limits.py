@@ -45,13 +45,12 @@ def _around(amount: int, unit: TimeUnit) -> tuple[Limit, Limit]:
 LIMITS: Final = {
     EvidenceKind.VACCINATION: (
         *_days(0, 7, 10, 14, 15, 21, 22),
-        *_days(90, 210, strict=True),
+        *_days(210, strict=True),
         *_around(270, TimeUnit.DAY),
         Limit(9, TimeUnit.MONTH, strict=True),
         *_days(360, strict=True),
         *_around(365, TimeUnit.DAY),
         *_days(386),
-        *_days(1440, strict=True),
         Limit(48, TimeUnit.MONTH, strict=True),
     ),
     EvidenceKind.TEST: (
@@ -77,11 +76,44 @@ The lists belong to the layout: classes are numbered by them, and each limit mak
 tables larger. Another list is another layout (GS-EVID-2).
 """
 
+WIDE_LIMITS: Final = {EvidenceKind.VACCINATION: _days(14, 22, 270)}
+"""Of the limits of a kind, those that stay apart where the holder's age is in no band.
+
+That is so for some hours around a birthday, and for documents without a birth date, which
+nobody can enrol. Every limit would make as many values of it as of adults.
+"""
+
 BIRTH_LIMITS: Final = (
     Limit(18, TimeUnit.YEAR, strict=True),
     Limit(6575, TimeUnit.DAY, strict=True),
 )
 """Of full age, as rules write it; the second is never before the first."""
+
+
+def wide_class(kind: EvidenceKind, age: int) -> int:
+    """The first class of those that are one where the holder's age is in no band (GS-EVID-11).
+
+    >>> [wide_class(EvidenceKind.VACCINATION, age) for age in (0, 3, 4, 6, 7, 8, 16)]
+    [0, 0, 4, 4, 7, 7, 9]
+    """
+    limits = LIMITS[kind]
+    if kind not in WIDE_LIMITS:
+        return age
+    starts = (limits.index(limit) + 1 for limit in WIDE_LIMITS[kind])
+    return max((start for start in starts if start <= age), default=0)
+
+
+def one_second(kind: EvidenceKind, age: int) -> bool:
+    """Whether a class has only the second between a limit and the strict one of its amount.
+
+    >>> [age for age in range(11) if one_second(EvidenceKind.TEST, age)]
+    [1, 3, 5, 7]
+    """
+    limits = LIMITS[kind]
+    if not 0 < age < len(limits):
+        return False
+    before, after = limits[age - 1], limits[age]
+    return (before.amount, before.unit) == (after.amount, after.unit)
 
 
 def limits_passed(limits: tuple[Limit, ...], event: int, moment: int) -> int:

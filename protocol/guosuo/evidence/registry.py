@@ -5,6 +5,10 @@ a code is never changed, reused or removed. New rows go to the end (GS-EVID-4).
 Vaccine names are the EU value set `vaccine-medicinal-product` and what rules name
 beside it. The product of a test is its type (LOINC) with the result and, for
 negative rapid antigen tests, the device.
+
+Every code is paid for by every table that accepts it, so products that rules only take
+together share one. A group goes on meaning all that it ever meant: if rules begin to tell
+a member apart, this member gets a code of its own, which documents read from then on have.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from guosuo.evidence.devices import DEVICES
+from guosuo.evidence.devices import LISTED_2021, LISTED_2022, SINGLE_DEVICES
 
 
 class EvidenceKind(IntEnum):
@@ -48,11 +52,15 @@ RAPID_ANTIGEN_POSITIVE: Final = 1004
 ANTIBODY: Final = 1005
 """Negative antibody test."""
 ANTIBODY_POSITIVE: Final = 1006
+RAPID_ANTIGEN_2021: Final = 1007
+"""Negative rapid antigen test by one of the devices `LISTED_2021`."""
+RAPID_ANTIGEN_2022: Final = 1008
+"""Negative rapid antigen test by one of the devices `LISTED_2022`."""
 RECOVERY: Final = 2001
 """Recovery after a first positive NAAT; documents name no product for it."""
 
 DEVICE_BASE: Final = 10_000
-"""Negative rapid antigen tests: the code is this plus the device's number."""
+"""Negative rapid antigen tests by one device: the code is this plus the device's number."""
 
 COVID_19: Final = "840539006"
 """SNOMED CT; the only disease of the value set `disease-agent-targeted`."""
@@ -70,7 +78,8 @@ PROPHYLAXES: Final = ("1119349007", "1119305005", "J07BX03")
 """Kinds of vaccine (`vp`) that a registered product goes with, mRNA, antigen, any.
 
 Real documents use the three for every product, and the rules that look at them
-take all three alike. A document with another one is of product `OTHER`.
+take all three alike. Documents of a registered product with another one are no
+evidence: nobody could say which rules take them.
 """
 
 _VACCINES: Final = (
@@ -78,11 +87,9 @@ _VACCINES: Final = (
     (2, "EU/1/20/1507"),  # Spikevax
     (3, "EU/1/21/1529"),  # Vaxzevria
     (4, "EU/1/20/1525"),  # Jcovden
-    (5, "CVnCoV"),
     (6, "NVX-CoV2373"),
     (7, "Sputnik-V"),
     (8, "Convidecia"),
-    (9, "EpiVacCorona"),
     (10, "BBIBP-CorV"),
     (11, "Inactivated-SARS-CoV-2-Vero-Cell"),
     (12, "CoronaVac"),
@@ -90,8 +97,6 @@ _VACCINES: Final = (
     (14, "Covishield"),
     (15, "Covid-19-recombinant"),
     (16, "R-COVI"),
-    (17, "CoviVac"),
-    (18, "Sputnik-Light"),
     (19, "Hayat-Vax"),
     (20, "Abdala"),
     (21, "WIBP-CorV"),
@@ -117,7 +122,10 @@ _VACCINES: Final = (
     (40, "BBIBP-CorV_T"),
     (41, "CoronaVac_T"),
     (42, "Covaxin_T"),
+    # Approved neither by the EMA nor by the WHO, and in rules only together:
+    (43, "CVnCoV", "EpiVacCorona", "CoviVac", "Sputnik-Light"),
 )
+"""Code and names. 5, 9, 17 and 18 were products of layout 2 that are now in 43."""
 
 _TESTS: Final = {
     (TYPE_NAAT, NEGATIVE): NAAT,
@@ -128,39 +136,54 @@ _TESTS: Final = {
     (TYPE_ANTIBODY, POSITIVE): ANTIBODY_POSITIVE,
 }
 
+_DEVICES: Final = {
+    RAPID_ANTIGEN_2021: LISTED_2021,
+    RAPID_ANTIGEN_2022: LISTED_2022,
+    **{DEVICE_BASE + int(device): (device,) for device in SINGLE_DEVICES},
+}
+"""Devices by code."""
+
 PRODUCTS: Final = (
-    *(Product(code, EvidenceKind.VACCINATION, name) for code, name in _VACCINES),
+    *(
+        Product(code, EvidenceKind.VACCINATION, name)
+        for code, *names in _VACCINES
+        for name in names
+    ),
     *(Product(code, EvidenceKind.TEST, f"{tt} {tr}") for (tt, tr), code in _TESTS.items()),
     *(
-        Product(DEVICE_BASE + int(device), EvidenceKind.TEST, f"{TYPE_RAPID_ANTIGEN} {device}")
-        for device in DEVICES
+        Product(code, EvidenceKind.TEST, f"{TYPE_RAPID_ANTIGEN} {device}")
+        for code, devices in _DEVICES.items()
+        for device in devices
     ),
     Product(RECOVERY, EvidenceKind.RECOVERY, "recovery"),
 )
+"""A row for every name; products of one group have the same code."""
 
-_VACCINE_CODES: Final = {name: code for code, name in _VACCINES}
-_VACCINE_NAMES: Final = dict(_VACCINES)
-_DEVICE_CODES: Final = {device: DEVICE_BASE + int(device) for device in DEVICES}
-_TEST_MEMBERS: Final = {code: (tt, tr, "") for (tt, tr), code in _TESTS.items()} | {
-    code: (TYPE_RAPID_ANTIGEN, NEGATIVE, device) for device, code in _DEVICE_CODES.items()
+_MANY: Final = 6
+"""Names that are said; of more only the number."""
+_VACCINE_NAMES: Final[dict[int, tuple[str, ...]]] = {
+    code: tuple(names) for code, *names in _VACCINES
 }
+_VACCINE_CODES: Final = {name: code for code, names in _VACCINE_NAMES.items() for name in names}
+_DEVICE_CODES: Final = {device: code for code, devices in _DEVICES.items() for device in devices}
+_TEST_TYPES: Final = {code: (tt, tr) for (tt, tr), code in _TESTS.items()}
 _REGISTERED: Final = {
     kind: frozenset(product.code for product in PRODUCTS if product.kind is kind)
     for kind in EvidenceKind
 }
 
 
-def code_of_vaccine(mp: str, vp: str) -> int:
-    """The code of a vaccine by product and kind of vaccine; `OTHER` for unknown ones.
+def code_of_vaccine(mp: str) -> int:
+    """The code of a vaccine by its product; `OTHER` for unknown ones.
 
-    >>> code_of_vaccine("EU/1/20/1507", "J07BX03"), code_of_vaccine("EU/1/20/1507", "new")
+    >>> code_of_vaccine("EU/1/20/1507"), code_of_vaccine("new")
     (2, 0)
     """
-    return _VACCINE_CODES.get(mp, OTHER) if vp in PROPHYLAXES else OTHER
+    return _VACCINE_CODES.get(mp, OTHER)
 
 
-def name_of_vaccine(code: int) -> str:
-    """The `mp` of a registered vaccine."""
+def names_of_vaccine(code: int) -> tuple[str, ...]:
+    """Every `mp` of a registered code: one, or those of its group."""
     return _VACCINE_NAMES[code]
 
 
@@ -168,17 +191,29 @@ def code_of_test(tt: str, tr: str, device: str) -> int:
     """The code of a test by type, result and device; `OTHER` for other types and results.
 
     >>> code_of_test("LP217198-3", "260415000", "1232"), code_of_test("LP6464-4", "260373001", "")
-    (11232, 1003)
+    (1007, 1003)
     """
     code = _TESTS.get((tt, tr), OTHER)
     return _DEVICE_CODES.get(device, code) if code == RAPID_ANTIGEN else code
 
 
-def members_of_test(code: int) -> tuple[str, str, str]:
-    """(tt, tr, ma) of a registered test; an empty `ma` where the device does not matter."""
-    return _TEST_MEMBERS[code]
+def members_of_test(code: int) -> tuple[tuple[str, str, str], ...]:
+    """Every (tt, tr, ma) of a registered code; an empty `ma` where the device does not matter."""
+    if code in _DEVICES:
+        return tuple((TYPE_RAPID_ANTIGEN, NEGATIVE, device) for device in _DEVICES[code])
+    return ((*_TEST_TYPES[code], ""),)
 
 
 def registered(kind: EvidenceKind) -> frozenset[int]:
     """All codes of one kind, without `OTHER`."""
     return _REGISTERED[kind]
+
+
+def label(code: int) -> str:
+    """What a registered code is called: its names, or, of many devices, the first and how many.
+
+    >>> label(2), label(1008)
+    ('EU/1/20/1507', 'LP217198-3 770 and 128 others')
+    """
+    names = [product.name for product in PRODUCTS if product.code == code]
+    return "/".join(names) if len(names) <= _MANY else f"{names[0]} and {len(names) - 1} others"

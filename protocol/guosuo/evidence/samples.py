@@ -14,7 +14,7 @@ from typing import Any, Final
 from guosuo.certlogic.ast import TimeUnit
 from guosuo.certlogic.moments import read_moment
 from guosuo.errors import CallerError, Reason
-from guosuo.evidence.devices import DEVICES
+from guosuo.evidence.devices import LISTED_2021
 from guosuo.evidence.limits import LIMITS, SECONDS_PER_DAY, age_class
 from guosuo.evidence.registry import (
     COVID_19,
@@ -27,17 +27,15 @@ from guosuo.evidence.registry import (
     EvidenceKind,
     code_of_test,
     members_of_test,
-    name_of_vaccine,
+    names_of_vaccine,
 )
 from guosuo.evidence.states import (
-    COUNTED_DOSES,
-    MAX_DOSES,
     Band,
     Dates,
     Shape,
     State,
     band_at,
-    dose_pattern,
+    dose_members,
     state_at,
 )
 
@@ -64,8 +62,8 @@ _UNKNOWN_DEVICE: Final = "9999"
 _OTHER_VACCINES: Final = [
     ("Another-Vaccine", "29061000087103"),
     ("Another-Vaccine", PROPHYLAXES[0]),
-    (name_of_vaccine(1), "29061000087103"),
-    (name_of_vaccine(4), ""),
+    ("Third-Vaccine", PROPHYLAXES[2]),
+    ("Third-Vaccine", ""),
 ]
 _OTHER_TESTS: Final = [
     ("Another test", NEGATIVE, ""),
@@ -184,34 +182,31 @@ def _members(shape: Shape) -> Iterator[Payload]:
     match shape.kind:
         case EvidenceKind.VACCINATION:
             products = (
-                [(name_of_vaccine(shape.product), vp) for vp in PROPHYLAXES]
+                combinations(names_of_vaccine(shape.product), PROPHYLAXES)
                 if shape.product != OTHER
-                else _OTHER_VACCINES
+                else iter(_OTHER_VACCINES)
             )
-            doses, series = _counts(shape.doses, shape.series)
-            for (mp, vp), dn, sd in combinations(products, doses, series):
-                if dose_pattern(dn, sd) == (shape.doses, shape.series):
-                    yield {"vp": vp, "mp": mp, "ma": "ORG-100030215", "dn": dn, "sd": sd}
+            counts = dose_members((shape.doses, shape.series))
+            for (dn, sd), (mp, vp) in combinations(_edges(counts), products):
+                yield {"vp": vp, "mp": mp, "ma": "ORG-100030215", "dn": dn, "sd": sd}
         case EvidenceKind.TEST:
             yield from _tests(shape.product)
         case EvidenceKind.RECOVERY:
             yield {}
 
 
-def _counts(doses: int, series: int) -> tuple[list[int], list[int]]:
-    """Numbers that a pattern may stand for, the pattern itself first."""
-    more = [MAX_DOSES - 1, MAX_DOSES]
-    return (
-        [doses, *(more if doses >= COUNTED_DOSES else [])],
-        [series, *(more if series >= COUNTED_DOSES else [])],
-    )
+def _edges(counts: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:
+    """The pattern itself, and those of its numbers of doses that are the furthest from it."""
+    by_series = sorted(counts, key=lambda pair: (pair[1], pair[0]))
+    ends = (counts[0], *counts[1:3], counts[-1], by_series[0], by_series[-1])
+    return list(dict.fromkeys(ends))
 
 
 def _tests(product: int) -> Iterator[Payload]:
     """Members of tests: without a device, with a registered one and with another."""
-    members = _OTHER_TESTS if product == OTHER else [members_of_test(product)]
+    members = _OTHER_TESTS if product == OTHER else members_of_test(product)
     for tt, tr, device in members:
-        devices = [device] if device else ["", _UNKNOWN_DEVICE, DEVICES[0]]
+        devices = [device] if device else ["", _UNKNOWN_DEVICE, LISTED_2021[0]]
         for ma in devices:
             if code_of_test(tt, tr, ma) == product:
                 named = {"ma": ma} if ma else {}

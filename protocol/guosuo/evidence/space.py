@@ -29,7 +29,7 @@ from guosuo.evidence.states import (
     products,
     state_at,
 )
-from guosuo.evidence.value import pack, unpack
+from guosuo.evidence.value import pack, shown, unpack
 
 __all__ = [
     "Band",
@@ -46,6 +46,7 @@ __all__ = [
     "unpack",
 ]
 
+HOUR: Final = 3600
 MAX_LIFE: Final = 10 * SECONDS_PER_DAY
 """Bound of a life; a path over many limits needs more reference dates than are taken here."""
 
@@ -70,39 +71,58 @@ def shapes(kind: EvidenceKind) -> tuple[Shape, ...]:
 
 @cache
 def paths(kind: EvidenceKind, life_seconds: int) -> tuple[Path, ...]:
-    """Every path of a life of 1 to `life_seconds` seconds, in ascending order of the pairs.
+    """Every path of a life of `life_seconds`, in ascending order of the pairs (GS-EVID-13).
 
+    Of whole hours, it begins at a whole hour, or with the event inside of it. So
     `value_at` gives the pairs of these paths and no others for such lives, whatever
     the fact. All go with all shapes of the kind. `CallerError(ARGUMENT)` for a life
     below a second or over `MAX_LIFE`.
     """
     if not 1 <= life_seconds <= MAX_LIFE:
         raise CallerError(Reason.ARGUMENT, "a life below a second or over ten days")
-    found: dict[tuple[State, State], set[State]] = {}
-    for timeline in _timelines(kind):
-        for begin, (_, first) in enumerate(timeline):
-            after_first = timeline[begin + 1][0] if begin + 1 < len(timeline) else None
-            passed: list[State] = []
-            for instant, last in timeline[begin:]:
-                # The shortest life starts in the last second of the first state.
-                if passed and (after_first is None or instant - after_first + 2 > life_seconds):
-                    break
-                passed.append(last)
-                found.setdefault((first, last), set()).update(passed)
     bands = (Band.OTHER, Band.MINOR, Band.ADULT) if kind in BANDED else (Band.OTHER,)
+    found: dict[tuple[State, State], set[State]] = {}
+    for first, last, passed in _walks(kind, life_seconds):
+        for band in bands:
+            pair = shown(kind, first, band), shown(kind, last, band)
+            found.setdefault(pair, set()).update(passed)
     return tuple(
         Path(
-            replace(first, band=band),
-            replace(last, band=band),
+            *pair,
             tuple(
                 replace(state, band=concrete)
-                for state in sorted(found[first, last], key=_order)
-                for concrete in (CONCRETE_BANDS if band is Band.OTHER else (band,))
+                for state in sorted(found[pair], key=_order)
+                for concrete in (CONCRETE_BANDS if pair[0].band is Band.OTHER else (pair[0].band,))
             ),
         )
-        for first, last in sorted(found, key=lambda pair: (_order(pair[0]), _order(pair[1])))
-        for band in bands
+        for pair in sorted(found, key=lambda pair: (*map(_order, pair), pair[0].band))
     )
+
+
+def _walks(kind: EvidenceKind, life_seconds: int) -> Iterator[tuple[State, State, list[State]]]:
+    """The first, the last and all states of lives, without bands."""
+    # Samples are taken at any second; everything else is a matter of days.
+    whole = life_seconds % HOUR == 0 and kind is not EvidenceKind.TEST
+    grain = HOUR if whole else 1
+    for timeline in _timelines(kind):
+        starts = [instant for instant, _ in timeline]
+        states = [state for _, state in timeline]
+        ends = [*starts[1:], starts[-1] + 2 * MAX_LIFE]
+        starts[0] -= 2 * MAX_LIFE
+        for i, j in combinations(range(len(states)), range(len(states))):
+            # Lives that begin in state i, and whose last second is in state j.
+            earliest = max(starts[i], starts[j] - life_seconds + 1)
+            latest = min(ends[i], ends[j] - life_seconds + 1) - 1
+            # They end before the event, or begin not before it, or the event begins them.
+            before = min(latest, -life_seconds) // grain * grain
+            shortest = max(starts[j] // grain * grain, 0) + grain
+            lives = (
+                earliest <= before
+                or max(earliest, 0) <= latest // grain * grain
+                or (starts[i] <= 0 < ends[i] and shortest <= min(ends[j], life_seconds - 1))
+            )
+            if i <= j and lives:
+                yield states[i], states[j], states[i : j + 1]
 
 
 def _order(state: State) -> tuple[int, int, bool, bool]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
+from itertools import product as combinations
 from typing import Final
 
 from guosuo.errors import CallerError, Reason
@@ -20,8 +22,8 @@ from guosuo.evidence.limits import (
 from guosuo.evidence.private import Private
 from guosuo.evidence.registry import OTHER, EvidenceKind, registered
 
-COUNTED_DOSES: Final = 4
-"""Doses and series are told apart below this; then only which of the two is larger."""
+COUNTED_DOSES: Final = 3
+"""Up to this, doses and series are compared with numbers exactly, and with each other always."""
 
 MAX_DOSES: Final = 12
 """Bound of doses and series in evidence. Some rules refuse more; nobody has had more."""
@@ -30,9 +32,9 @@ NO_DOSES: Final = (0, 0)
 """The dose pattern of everything but a vaccination."""
 
 DOSE_PATTERNS: Final = (
-    *((n, m) for n in range(1, COUNTED_DOSES + 1) for m in range(1, COUNTED_DOSES + 1)),
-    (COUNTED_DOSES, COUNTED_DOSES + 1),
-    (COUNTED_DOSES + 1, COUNTED_DOSES),
+    *((1, 1), (2, 2), (3, 3), (4, 4)),
+    *((1, 2), (1, 3), (2, 3), (3, 4)),
+    *((2, 1), (3, 1), (3, 2), (4, 2), (4, 3)),
 )
 """Every (doses, series) that `dose_pattern` gives."""
 
@@ -44,17 +46,30 @@ def dose_pattern(doses: int, series: int) -> tuple[int, int]:
     """(doses, series) as far as rules look at them (GS-EVID-5).
 
     Exact afterwards: every comparison with numbers up to `COUNTED_DOSES` or from
-    `MAX_DOSES` on, and every comparison of the two. Raises `CallerError(ARGUMENT)`
-    outside of 1 to `MAX_DOSES`.
+    `MAX_DOSES` on, and every comparison of the two. Beyond, the third dose of a series
+    is told from further ones only after a series of two or three.
+    Raises `CallerError(ARGUMENT)` outside of 1 to `MAX_DOSES`.
 
     >>> dose_pattern(2, 2), dose_pattern(2, 7), dose_pattern(7, 7), dose_pattern(7, 9)
-    ((2, 2), (2, 4), (4, 4), (4, 5))
+    ((2, 2), (2, 3), (4, 4), (3, 4))
+    >>> dose_pattern(2, 1), dose_pattern(7, 1), dose_pattern(3, 2), dose_pattern(7, 6)
+    ((2, 1), (3, 1), (3, 2), (4, 3))
     """
     if not (1 <= doses <= MAX_DOSES and 1 <= series <= MAX_DOSES):
         raise CallerError(Reason.ARGUMENT, "doses are counted from 1 to 12")
-    if min(doses, series) < COUNTED_DOSES:
-        return min(doses, COUNTED_DOSES), min(series, COUNTED_DOSES)
-    return COUNTED_DOSES + (doses > series), COUNTED_DOSES + (series > doses)
+    if doses < series:
+        shown = min(doses, COUNTED_DOSES)
+        return shown, max(min(series, COUNTED_DOSES), shown + 1)
+    shown = min(series, COUNTED_DOSES + (doses == series))
+    return min(doses, COUNTED_DOSES + (series > 1)), shown
+
+
+@cache
+def dose_members(pattern: tuple[int, int]) -> tuple[tuple[int, int], ...]:
+    """Every (doses, series) of documents with a pattern, the pattern itself first."""
+    numbers = range(1, MAX_DOSES + 1)
+    found = [pair for pair in combinations(numbers, numbers) if dose_pattern(*pair) == pattern]
+    return tuple(sorted(found, key=lambda pair: (pair != pattern, pair)))
 
 
 def dose_patterns(kind: EvidenceKind) -> tuple[tuple[int, int], ...]:

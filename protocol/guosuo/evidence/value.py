@@ -4,14 +4,14 @@
           layout kind   product  doses  series  age    age    validity  validity band  0
                                                 first  last   first     last
 
-This is layout 2. The integer lies in [2^61, 2^62): never 0, below the group order,
+This is layout 3. The integer lies in [3·2^60, 2^62): never 0, below the group order,
 and different for different fields. Products are a registry of their own
 (append-only), and so are limits; the other fields are numbered here.
 
 A state changes during a life, the time in which a value can be shown, so there are
 two: that of its first second and that of its last. An age is a class between the limits of
 `limits`. A validity is 0 for kinds without one, else phase + 4·starts_late +
-8·ends_early. The band holds for the whole life.
+8·ends_early. The band holds for the whole life; without one, ages are `wide_class`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from typing import Final
 
 from guosuo.errors import CallerError, PeerError, Reason
 from guosuo.evidence.facts import EvidenceFact
-from guosuo.evidence.limits import LIMITS
+from guosuo.evidence.limits import LIMITS, wide_class
 from guosuo.evidence.registry import EvidenceKind
 from guosuo.evidence.states import BANDED, Band, Phase, Shape, State, Validity, state_at
 
-LAYOUT: Final = 2
+LAYOUT: Final = 3
 
 _LAYOUT_SHIFT: Final = 60
 _KIND_SHIFT: Final = 56
@@ -111,7 +111,13 @@ def value_at(fact: EvidenceFact, *, start: int, end: int) -> int:
     begin = dates.event if start < dates.event < end else start
     first, last = (state_at(fact.kind, dates, moment) for moment in (begin, end - 1))
     band = _band_of_life(fact.kind, first.band, last.band)
-    return pack(fact.shape, replace(first, band=band), replace(last, band=band))
+    return pack(fact.shape, *(shown(fact.kind, state, band) for state in (first, last)))
+
+
+def shown(kind: EvidenceKind, state: State, band: Band) -> State:
+    """What the integer says of a state of a life with a band (`Band.OTHER`: without one)."""
+    age = wide_class(kind, state.age) if band is Band.OTHER else state.age
+    return replace(state, age=age, band=band)
 
 
 def _band_of_life(kind: EvidenceKind, first: Band, last: Band) -> Band:
@@ -122,6 +128,8 @@ def _band_of_life(kind: EvidenceKind, first: Band, last: Band) -> Band:
 def _check(kind: EvidenceKind, first: State, last: State) -> None:
     if not 0 <= first.age <= last.age <= len(LIMITS[kind]):
         raise CallerError(Reason.ARGUMENT, "no such pair of age classes")
+    if first.band is Band.OTHER and any(s.age != wide_class(kind, s.age) for s in (first, last)):
+        raise CallerError(Reason.ARGUMENT, "ages that are told apart of known holders only")
     bands = {Band.OTHER, Band.MINOR, Band.ADULT} if kind in BANDED else {Band.OTHER}
     if first.band is not last.band or first.band not in bands:
         raise CallerError(Reason.ARGUMENT, "no band of a whole life")

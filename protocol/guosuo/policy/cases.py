@@ -35,6 +35,7 @@ Rules = Mapping[str, list[Any]]
 
 _ALWAYS: Final = {"ValidFrom": "1970-01-01T00:00:00Z", "ValidTo": "2999-12-31T00:00:00Z"}
 _ISSUED: Final[dict[str, Any]] = {"tg": COVID_19, "co": "LU", "is": "Ministry", "ci": "LU/1"}
+_BORN: Final = "1990-01-01"
 _USUAL: Final[dict[EvidenceKind, dict[str, Any]]] = {
     EvidenceKind.VACCINATION: _ISSUED
     | {"vp": PROPHYLAXES[0], "mp": "EU/1/20/1528", "ma": "ORG-100030215"}
@@ -43,6 +44,7 @@ _USUAL: Final[dict[EvidenceKind, dict[str, Any]]] = {
     EvidenceKind.RECOVERY: _ISSUED | {"fr": "2021-06-01", "df": "2021-06-12", "du": "2021-11-28"},
 }
 """Members of documents of each kind."""
+_WORDS: Final = {Result.SATISFIED: "accept", Result.NOT_SATISFIED: "reject", Result.OPEN: "open"}
 
 
 @dataclass(slots=True)
@@ -58,23 +60,36 @@ class Agreement:
     table: int = 0
     """Of these, cases in which the compiled set agrees."""
     faults: tuple[Fault, ...] = ()
-    """Rules that cannot be proven; such a country has no table."""
+    """Rules that cannot be proven; of a matrix, such a country has no table, of cases beside
+    each rule, these rules have none."""
+    left_out: tuple[str, ...] = ()
+    """Rules that have cases, but are not among those that are tested."""
     differing: list[str] = field(default_factory=list)
+    """The first `MAX_SHOWN` disagreements, in words."""
 
     @property
     def agrees(self) -> bool:
-        """Whether every case agreed both ways."""
-        return self.clear == self.cases and (bool(self.faults) or self.table == self.evidence)
+        """Whether every case agreed both ways, as far as there is a table."""
+        return (self.clear, self.table) == (self.cases, self.evidence)
 
-    def count(self, name: str, *, clear: bool, table: bool | None) -> None:
-        """One case; `table` is None for what is no evidence, or has no table."""
+    def count(self, name: str, *, expected: str, clear: str, table: bool | None) -> None:
+        """One case: what is expected, what the rules say, and whether the table has it.
+
+        `table` is None for what is no evidence, or has no table.
+        """
+        accepted = expected == "accept"
         self.cases += 1
-        self.clear += clear
+        self.clear += clear == expected
         self.evidence += table is not None
-        self.table += table is True
-        if not clear or table is False:
-            self.differing.append(f"{name}: {'table' if clear else 'in clear'}")
-            del self.differing[MAX_SHOWN:]
+        self.table += table is accepted
+        if clear != expected:
+            self._differs(f"{name}: in clear: {clear} instead of {expected}")
+        elif table is not None and table is not accepted:
+            self._differs(f"{name}: the table {'accepts' if table else 'refuses'} it")
+
+    def _differs(self, text: str) -> None:
+        if len(self.differing) < MAX_SHOWN:
+            self.differing.append(text)
 
 
 def read_country(value: object) -> tuple[str, list[Any]]:
@@ -120,26 +135,37 @@ def judge_matrix(rules: Rules, matrix: object) -> Iterator[Agreement]:
         )
         found = Agreement(country, faults=find_faults(document))
         for number, (payload, fact) in enumerate(zip(payloads, facts, strict=True)):
-            expected = given[country][number]
-            clear = _judged(document, payload, clock)
             table = None
             if fact is not None and not found.faults:
-                table = _in_table(document, fact, clock) is (expected == "accept")
-            found.count(f"payload {number}", clear=clear == expected, table=table)
+                table = _in_table(document, fact, clock)
+            found.count(
+                f"payload {number}",
+                expected=given[country][number],
+                clear=_judged(document, payload, clock),
+                table=table,
+            )
         yield found
 
 
-def judge_own_cases(value: object, value_sets: object) -> Agreement:
-    """A country's rules held against the test cases that it published beside each.
+def judge_own_cases(value: object, value_sets: object, rules: list[Any] | None = None) -> Agreement:
+    """Rules held against the test cases that their country published beside each.
 
-    `value_sets`: the sets that cases name, by that name.
+    `rules`: those to be tested, by identifier; of several versions that of the cases, or else
+    the highest; the country's own if left out. `value_sets`: the sets that cases name, by
+    that name.
     """
-    country, _ = read_country(value)
+    country, own = read_country(value)
     found = Agreement(country)
     named = {name: read_sets(sets) for name, sets in _mapping(value_sets).items()}
+    faults: set[Fault] = set()
     for entry in map(_mapping, _listing(_member(_mapping(value), "rules"))):
-        rule = {**_mapping(_member(entry, "rule")), **_ALWAYS}
-        logic = read_rule(rule).logic
+        published = _mapping(_member(entry, "rule"))
+        chosen = _version_of(published, own if rules is None else rules)
+        if chosen is None:
+            found.left_out += (str(_member(published, "Identifier")),)
+            continue
+        rule = {**chosen, **_ALWAYS}
+        parsed = read_rule(rule)
         for case in map(_mapping, _listing(_member(entry, "tests"))):
             payload = _member(case, "payload")
             outside = _mapping(_member(case, "external"))
@@ -150,16 +176,32 @@ def judge_own_cases(value: object, value_sets: object) -> Agreement:
             external = Surroundings(clock=clock, value_sets=sets).external()
             if "validationClock" not in outside:
                 external.pop("validationClock")
-            result = decide(logic, {"payload": payload, "external": external}).result
-            expected = (
-                Result.SATISFIED if _member(case, "expected") is True else Result.NOT_SATISFIED
-            )
+            result = decide(parsed.logic, {"payload": payload, "external": external}).result
+            document = _alone(rule, sets, clock)
+            faults.update(find_faults(document))
             found.count(
-                f"{entry['rule']['Identifier']}: {case.get('name', case.get('file', ''))}",
-                clear=result is expected,
-                table=_single(rule, sets, payload, clock, expected),
+                f"{parsed.identifier}: {case.get('name', case.get('file', ''))}",
+                expected="accept" if _member(case, "expected") is True else "reject",
+                clear=_WORDS[result],
+                table=_single(document, payload, clock),
             )
+    found.faults = tuple(sorted(faults))
     return found
+
+
+def _version_of(published: dict[str, Any], rules: list[Any]) -> dict[str, Any] | None:
+    """The rule to be tested by the cases of a published one; None if it is not there."""
+    same = [
+        rule
+        for rule in map(_mapping, rules)
+        if _member(rule, "Identifier") == _member(published, "Identifier")
+    ]
+    versions = [(read_rule(rule).version, rule) for rule in same]
+    wanted = read_rule(published).version
+    exact = [rule for version, rule in versions if version == wanted]
+    if exact:
+        return exact[0]
+    return max(versions, key=lambda pair: pair[0])[1] if versions else None
 
 
 def fact_of(payload: object) -> EvidenceFact | None:
@@ -181,15 +223,9 @@ def kind_of(payload: object) -> EvidenceKind | None:
     return next((kind for kind, group in GROUPS.items() if payload.get(group)), None)
 
 
-def _single(
-    rule: dict[str, Any],
-    sets: Mapping[str, Iterable[str]],
-    payload: object,
-    clock: int,
-    expected: Result,
-) -> bool | None:
-    """A case of one rule through the set that a policy of this rule alone compiles to."""
-    document = make_document(
+def _alone(rule: dict[str, Any], sets: Mapping[str, Iterable[str]], clock: int) -> PolicyDocument:
+    """A policy of one rule alone, in force at a moment."""
+    return make_document(
         region="EU",
         policy="rule",
         version=1,
@@ -199,10 +235,14 @@ def _single(
         rules=[{**rule, "CertificateType": "General"}],
         value_sets=sets,
     )
+
+
+def _single(document: PolicyDocument, payload: object, clock: int) -> bool | None:
+    """Whether the set that a policy of one rule compiles to has a case's document."""
     fact = fact_of(_completed(payload, read_logic(document.parsed[0])))
     if fact is None or find_faults(document):
         return None
-    return _in_table(document, fact, clock) is (expected is Result.SATISFIED)
+    return _in_table(document, fact, clock)
 
 
 def _completed(payload: object, reading: Reading) -> object:
@@ -216,7 +256,9 @@ def _completed(payload: object, reading: Reading) -> object:
         return payload
     read = {path[-1] for path in reading.values | reading.truths}
     others = {name: value for name, value in _USUAL[kind].items() if name not in read}
-    return {**payload, group: [{**others, **entry} for entry in entries]}
+    # Nobody can enrol a document without a birth date.
+    born = {} if "dob" in read else {"dob": _BORN}
+    return {**born, **payload, group: [{**others, **entry} for entry in entries]}
 
 
 def _in_table(document: PolicyDocument, fact: EvidenceFact, clock: int) -> bool:

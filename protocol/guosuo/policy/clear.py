@@ -1,18 +1,23 @@
 """A policy in clear over one fact: what the table says, evaluated without it.
 
-For the holder, for demonstrations and for tests. The two agree on every input.
+For the holder, for demonstrations and for tests. The two agree on every input at an
+instant, but for holders whose age is in no band: the table tells less apart of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from guosuo.certlogic.evaluate import Result
 from guosuo.certlogic.rules import Judgement, Rule
 from guosuo.evidence.facts import EvidenceFact
+from guosuo.evidence.registry import EvidenceKind
 from guosuo.policy.document import PolicyDocument, judge_document
-from guosuo.policy.sampling import payloads
+from guosuo.policy.questions import Apart
+from guosuo.policy.reading import read_logic
+from guosuo.policy.sampling import GROUPS, payloads
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +52,22 @@ def accepts(document: PolicyDocument, fact: EvidenceFact, now: int) -> bool:
 
 
 def _judgements(document: PolicyDocument, fact: EvidenceFact, now: int) -> Iterator[Judgement]:
-    for payload in payloads(fact):
+    for payload in payloads(fact, _devices(document, fact.kind)):
         judgement = judge_document(document, fact.kind, payload, now)
         if judgement is None:
             return
         yield judgement
+
+
+@lru_cache(maxsize=64)
+def _devices(document: PolicyDocument, kind: EvidenceKind) -> tuple[str, ...]:
+    """Devices of tests that rules about a kind name, one of each sort that a rule tells apart."""
+    if kind is not EvidenceKind.TEST:
+        return ()
+    found: set[str] = set()
+    for rule in document.about(kind):
+        found.update(Apart(read_logic(rule), document.codes, GROUPS[kind]).named("ma"))
+    return tuple(sorted(found))
 
 
 def _rules(judgements: list[Judgement], result: Result) -> tuple[Rule, ...]:

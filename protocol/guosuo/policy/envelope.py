@@ -122,7 +122,11 @@ def _products(bound: Bound) -> frozenset[int] | None:
     found = [codes.get((bound.kind, name)) for name in bound.products]
     if None in found:
         raise PeerError(Reason.CHARTER, "the envelope names an unknown product")
-    return frozenset(code for code in found if code is not None)
+    codes_found = frozenset(code for code in found if code is not None)
+    groups = {p.name for p in PRODUCTS if p.kind is bound.kind and p.code in codes_found}
+    if not groups <= set(bound.products):
+        raise PeerError(Reason.CHARTER, "the envelope tells products apart that are one")
+    return codes_found
 
 
 def _classes(bound: Bound) -> tuple[int, int]:

@@ -19,14 +19,17 @@ from guosuo.evidence.registry import (
     OTHER,
     POSITIVE,
     PROPHYLAXES,
+    RAPID_ANTIGEN,
     TYPE_ANTIBODY,
     TYPE_NAAT,
     TYPE_RAPID_ANTIGEN,
     EvidenceKind,
     code_of_test,
     code_of_vaccine,
+    members_of_test,
+    names_of_vaccine,
 )
-from guosuo.evidence.states import COUNTED_DOSES, MAX_DOSES, Band, Phase, State
+from guosuo.evidence.states import Band, Phase, State
 from guosuo.policy.document import PolicyDocument
 from guosuo.policy.reading import CLOCK, Fault, Limit, Path, Reading
 
@@ -108,8 +111,6 @@ def rule_faults(document: PolicyDocument, rule: Rule, reading: Reading) -> list[
     whys.update(_codes_fault(path, codes) for path, codes in reading.codes)
     for path, name in reading.chosen:
         whys.add(_codes_fault(path, frozenset(document.codes.get(name, ()))))
-    if any(COUNTED_DOSES < step <= MAX_DOSES for path, step in reading.counts if path in _COUNTED):
-        whys.add("it counts doses further than evidence does")
     if any(not pair <= _COUNTED for pair in reading.pairs):
         whys.add("it compares members that evidence does not compare")
     if not reading.limits <= REGISTRY:
@@ -192,8 +193,11 @@ def _truth_fault(path: Path) -> str:
 def _codes_fault(path: Path, codes: frozenset[str]) -> str:
     match path:
         case ("payload", "v", "0", "mp"):
-            known = all(code_of_vaccine(code, PROPHYLAXES[0]) != OTHER for code in codes)
-            return "" if known else "a vaccine that is not in the registry"
+            if any(code_of_vaccine(code) == OTHER for code in codes):
+                return "a vaccine that is not in the registry"
+            groups = (names_of_vaccine(code_of_vaccine(code)) for code in codes)
+            whole = all(codes.issuperset(names) for names in groups)
+            return "" if whole else "it tells vaccines apart that the registry has as one"
         case ("payload", "v", "0", "vp"):
             together = codes.isdisjoint(PROPHYLAXES) or codes >= set(PROPHYLAXES)
             known = codes <= set(PROPHYLAXES)
@@ -204,12 +208,12 @@ def _codes_fault(path: Path, codes: frozenset[str]) -> str:
         case ("payload", "t", "0", "tr"):
             return "" if codes <= {NEGATIVE, POSITIVE} else "a result that is not in the registry"
         case ("payload", "t", "0", "ma"):
-            known = all(
-                code_of_test(TYPE_RAPID_ANTIGEN, NEGATIVE, code)
-                != code_of_test(TYPE_RAPID_ANTIGEN, NEGATIVE, "")
-                for code in codes
-            )
-            return "" if known else "a test device that is not in the registry"
+            numbers = {code_of_test(TYPE_RAPID_ANTIGEN, NEGATIVE, code) for code in codes}
+            if RAPID_ANTIGEN in numbers:
+                return "a test device that is not in the registry"
+            members = (members_of_test(number) for number in numbers)
+            whole = all(codes.issuperset(device for _, _, device in group) for group in members)
+            return "" if whole else "it tells test devices apart that the registry has as one"
         case ("payload", "dob"):
             return "" if codes <= {""} else "it names a birth date"
         case _ if path in _DATES | {CLOCK}:

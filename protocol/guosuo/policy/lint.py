@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from guosuo.evidence.limits import LIMITS
-from guosuo.evidence.registry import EvidenceKind
 from guosuo.evidence.space import unpack
-from guosuo.policy.compiler import PolicyError, compile_document, extent, find_faults
+from guosuo.policy.compiler import PolicyError, compile_document, find_faults
+from guosuo.policy.costs import costs
 from guosuo.policy.document import KINDS, PolicyDocument
-from guosuo.policy.expressible import EVENTS
+from guosuo.policy.envelope import Envelope, check_envelope
 from guosuo.policy.reading import read_logic
+from guosuo.policy.redundancy import Standing, standings
 from guosuo.policy.table import POINT_SIZE
 
 FEW: Final = 12
@@ -40,23 +40,30 @@ class Remark:
     text: str
 
 
-def lint(document: PolicyDocument, life_seconds: int) -> tuple[Remark, ...]:
+def lint(
+    document: PolicyDocument, life_seconds: int, envelope: Envelope | None = None
+) -> tuple[Remark, ...]:
     """Everything worth saying, errors first. Raises `PeerError` for what is no document."""
     remarks = [Remark(Level.ERROR, fault.rule, fault.why) for fault in find_faults(document)]
     remarks.extend(_missing_sets(document))
     if any(remark.level is Level.ERROR for remark in remarks):
         return tuple(remarks)
-    remarks.extend(_idle_rules(document))
+    remarks.extend(_idle_rules(document, life_seconds))
     try:
         compiled = compile_document(document, life_seconds)
     except PolicyError as error:
         return (Remark(Level.ERROR, document.policy, error.hint), *remarks)
+    broken = check_envelope(envelope, document, compiled.values, life_seconds)
+    outside = [
+        Remark(Level.ERROR, fault.rule, f"outside of the envelope: {fault.why}") for fault in broken
+    ]
+    remarks = [*outside, *remarks]
     remarks.extend(
         Remark(Level.WARNING, rule, "it cannot be evaluated for some evidence, and refuses that")
         for rule in compiled.open
     )
     remarks.extend(_few(document, compiled.values))
-    remarks.extend(_costs(compiled.values))
+    remarks.extend(_costs(document, compiled.values))
     return tuple(remarks)
 
 
@@ -67,19 +74,28 @@ def _missing_sets(document: PolicyDocument) -> Iterator[Remark]:
             yield Remark(Level.WARNING, rule.identifier, text)
 
 
-def _idle_rules(document: PolicyDocument) -> Iterator[Remark]:
-    """Rules that never say anything, or never anything else than no."""
+def _idle_rules(document: PolicyDocument, life_seconds: int) -> Iterator[Remark]:
+    """Rules that never say anything, never anything else than no, or nothing that others do not."""
+    found = standings(document, life_seconds)
     for rule in document.parsed:
-        kinds = [kind for kind in document.accepts if rule in document.about(kind)]
-        if not kinds:
+        standing = found.get(rule.identifier)
+        if standing is None:
             text = "it is about a kind of evidence that the policy does not accept"
             yield Remark(Level.WARNING, rule.identifier, text)
-            continue
-        satisfied, asked = map(sum, zip(*(extent(document, k, rule) for k in kinds), strict=True))
-        if satisfied == 0:
+        elif standing.never_accepts:
             yield Remark(Level.WARNING, rule.identifier, "it never accepts anything")
-        elif satisfied == asked:
+        elif standing.never_refuses:
             yield Remark(Level.NOTE, rule.identifier, "it never refuses anything")
+        elif standing.redundant:
+            yield Remark(Level.NOTE, rule.identifier, _redundant(standing))
+
+
+def _redundant(standing: Standing) -> str:
+    if standing.same_as:
+        return f"it is redundant: {', '.join(standing.same_as)} refuses exactly the same"
+    if standing.covered_by:
+        return f"it is redundant: {', '.join(standing.covered_by)} refuses all that it refuses"
+    return "it is redundant: other rules together refuse all that it refuses"
 
 
 def _few(document: PolicyDocument, values: tuple[int, ...]) -> Iterator[Remark]:
@@ -98,16 +114,13 @@ def _few(document: PolicyDocument, values: tuple[int, ...]) -> Iterator[Remark]:
             yield Remark(Level.WARNING, KINDS[kind].value, text)
 
 
-def _costs(values: tuple[int, ...]) -> Iterator[Remark]:
-    """Entries that the table has only because lives pass a limit."""
-    passing: dict[tuple[EvidenceKind, int], int] = {}
-    for value in values:
-        shape, first, last = unpack(value)
-        for index in range(first.age, last.age):
-            name = shape.kind, index
-            passing[name] = passing.get(name, 0) + 1
-    for (kind, index), count in sorted(passing.items()):
-        limit = LIMITS[kind][index]
-        text = f"{count:,} entries ({count * POINT_SIZE:,} octets) for lives that pass it"
-        about = f"{EVENTS[kind]} + {limit.amount} {limit.unit.value}s"
-        yield Remark(Level.NOTE, about, text)
+def _costs(document: PolicyDocument, values: tuple[int, ...]) -> Iterator[Remark]:
+    """Entries that the table has only because evidence is told apart."""
+    for cost in costs(values):
+        asked = not cost.limits or not cost.limits.isdisjoint(document.limits)
+        if not cost.entries and not (cost.limits and asked):
+            continue
+        text = f"costs {cost.entries:,} entries ({cost.entries * POINT_SIZE:,} octets)"
+        if not asked:
+            text += "; no rule of this policy asks for it"
+        yield Remark(Level.NOTE, cost.about, text)

@@ -7,7 +7,7 @@ have to be accepted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -15,7 +15,13 @@ from typing import Any, Final
 
 from guosuo.errors import CallerError
 from guosuo.evidence.facts import EvidenceFact
-from guosuo.evidence.registry import DEVICE_BASE, RAPID_ANTIGEN, EvidenceKind
+from guosuo.evidence.registry import (
+    DEVICE_BASE,
+    RAPID_ANTIGEN,
+    RAPID_ANTIGEN_2021,
+    RAPID_ANTIGEN_2022,
+    EvidenceKind,
+)
 from guosuo.evidence.space import Band, Shape, State, paths, sample, samples, shapes
 
 GROUPS: Final = {
@@ -31,9 +37,6 @@ _EVENTS: Final = {
 }
 DATED: Final = frozenset({"dt", "sc", "fr", "df", "du"})
 """Members of entries that are dates."""
-
-UNKNOWN_PROPHYLAXIS: Final = "unknown"
-"""A kind of vaccine with which even a registered product counts as another one."""
 
 _CLOCKS: Final = (1_686_830_400, 1_686_873_600)
 """2023-06-15 at noon, and the midnight after it: between them somebody is in every state."""
@@ -64,7 +67,10 @@ def reference(kind: EvidenceKind, state: State) -> Reference | None:
 
 @cache
 def variants(shape: Shape) -> tuple[dict[str, Any], ...]:
-    """All that documents of a shape can have beside their dates, as far as rules could look."""
+    """All that documents of a shape can have beside their dates, as far as rules could look.
+
+    Of vaccinations, with the numbers of the pattern: rules that tell others apart are at fault.
+    """
     state = State(1, paths(shape.kind, 1)[0].first.validity, Band.ADULT)
     found: list[dict[str, Any]] = []
     first = None
@@ -75,7 +81,8 @@ def variants(shape: Shape) -> tuple[dict[str, Any], ...]:
             break
         (entry,) = payload[GROUPS[shape.kind]]
         members = {name: value for name, value in entry.items() if name not in DATED}
-        if members not in found:
+        pattern = (members.get("dn", 0), members.get("sd", 0)) == (shape.doses, shape.series)
+        if pattern and members not in found:
             found.append(members)
     return tuple(found)
 
@@ -85,12 +92,15 @@ def merges_devices(shape: Shape) -> bool:
     return (
         shape.kind is EvidenceKind.TEST
         and shape.product < DEVICE_BASE
-        and shape.product != RAPID_ANTIGEN
+        and shape.product not in {RAPID_ANTIGEN, RAPID_ANTIGEN_2021, RAPID_ANTIGEN_2022}
     )
 
 
-def payloads(fact: EvidenceFact) -> Iterator[dict[str, Any]]:
-    """The documents that a fact may have come from, as far as rules could tell them apart."""
+def payloads(fact: EvidenceFact, devices: Iterable[str] = ()) -> Iterator[dict[str, Any]]:
+    """The documents that a fact may have come from, as far as rules could tell them apart.
+
+    `devices`: those of tests that rules name, one of each sort.
+    """
     dates = fact.dates
     times = {_EVENTS[fact.kind]: _day(dates.event)}
     if fact.kind is EvidenceKind.TEST:
@@ -98,7 +108,10 @@ def payloads(fact: EvidenceFact) -> Iterator[dict[str, Any]]:
     elif dates.valid_from is not None and dates.valid_until is not None:
         times |= {"df": _day(dates.valid_from), "du": _day(dates.valid_until)}
     born = "" if dates.born is None else _day(dates.born)
-    for members in variants(fact.shape):
+    every = list(variants(fact.shape))
+    if merges_devices(fact.shape):
+        every += [{**members, "ma": device} for members in every for device in devices]
+    for members in every:
         yield {"ver": "1.3.0", "dob": born, GROUPS[fact.kind]: [{**members, **times}]}
 
 

@@ -21,7 +21,7 @@ from guosuo.federation.records import Kind, open_record, sign
 from guosuo.suite import Interface, Item, Tag
 from guosuo.wire.schema import G1Bytes, Hash, Message, Range, Size, message
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 """The evidence-rule version by which v_t is computed (registry in the spec)."""
 
 NONCE_SIZE = 16
