@@ -23,7 +23,7 @@ def blocks(name: str, language: str) -> list[str]:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("readme")
     done = subprocess.run(
-        [sys.executable, "-m", "guosuo", "demo", "--no-codes"],
+        [sys.executable, "-m", "guosuo", "demo", "--files", "--no-codes"],
         cwd=folder,
         capture_output=True,
         text=True,

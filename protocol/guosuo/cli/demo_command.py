@@ -29,6 +29,9 @@ def demo(
         str | None, typer.Option(help="Curve engine: pyblst, py_arkworks_bls12381 or py_ecc.")
     ] = None,
     *,
+    files: Annotated[
+        bool, typer.Option("--files", help="As it is told anyway, without the node.", hidden=True)
+    ] = True,
     codes: Annotated[
         bool, typer.Option("--codes/--no-codes", help="Print every QR code in the terminal too.")
     ] = True,
@@ -37,6 +40,7 @@ def demo(
     ] = False,
 ) -> None:
     """Travellers of four regions cross into each other's, on real certificates."""
+    del files  # where nodes are installed, this chooses this story
     console = Console(file=sys.stderr if as_json else sys.stdout, soft_wrap=True)
     suite = Suite.sha256(get_engine(engine))
     if not suite.engine.native:

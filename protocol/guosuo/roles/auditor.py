@@ -136,9 +136,19 @@ class Auditor:
     def forget(self, before: int) -> None:
         """Drop what is known of epochs that can no longer be listed; they stay judged.
 
-        The last admitted and the last held epoch of a region stay, whatever their age.
+        The last admitted and the last held epoch of a region stay, whatever their age. What
+        was not looked at yet is not forgotten: later epochs rest on its allotments.
         """
         for region, state in self.regions.items():
+            old = [key for key in self.view.region(region).epochs if key.epoch < before]
+            if any(
+                key.epoch >= state.judged_before
+                and not state.known(key)
+                and key not in state.waiting
+                for key in old
+            ):
+                continue
+            state.waiting = {k: c for k, c in state.waiting.items() if k.epoch >= before}
             newest = self.judge.newest(region)
             judged = None if newest is None else self.judge.judged(region, newest)
             kept = {judged.admitted, judged.held} if judged else set()

@@ -41,6 +41,16 @@ class BlobStore:
         """Those that are not here, each once, in the order given."""
         return [name for name in dict.fromkeys(names) if not self.path(name).exists()]
 
+    def delete(self, names: Iterable[bytes]) -> int:
+        """Delete those that are here; how many there were."""
+        count = 0
+        for name in names:
+            path = self.path(name)
+            if path.exists():
+                path.unlink()
+                count += 1
+        return count
+
     def path(self, name: bytes) -> Path:
         """Where a blob is, or would be."""
         return self.folder / name.hex()

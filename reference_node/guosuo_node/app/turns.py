@@ -17,6 +17,7 @@ from guosuo.federation.clock import CUT_OFF_AT, KEY_EPOCHS, LIST_AT, PARTS, REVI
 from guosuo.federation.lists import Plan, PublishedList, due, listing
 from guosuo.federation.records import Effect
 from guosuo.federation.trust_list import MAX_REVISION, Absence, ListKeys
+from guosuo_node.app.housekeeping import forget
 from guosuo_node.app.leader import Leader
 from guosuo_node.app.points import Point, reached
 from guosuo_node.jobs.pool import Pool
@@ -34,6 +35,8 @@ class Turns:
     tell: Callable[..., None]
     """Told of events, for the log."""
     started: float = field(init=False)
+    tidied: int = -1
+    """The epoch in which old things were forgotten last."""
     published: dict[int, list[PublishedList]] = field(default_factory=dict)
     """Revisions of the lists of recent epochs."""
 
@@ -56,6 +59,7 @@ class Turns:
         for epoch in (present, present + 1) if following else (present,):
             await self.turn(epoch)
         await self.prepare(present)
+        await self.tidy(present)
         for epoch in (present - 1, present, present + 1):
             if epoch >= 0:
                 await self.list_keys(epoch, now)
@@ -118,6 +122,15 @@ class Turns:
             effects = leader.gate.prepare_parts(present, leader.entropy, revisions=MAX_REVISION)
             if effects:
                 await leader.commit(effects)
+
+    async def tidy(self, present: int) -> None:
+        """Once an epoch: forget what nobody can need any more."""
+        if present == self.tidied:
+            return
+        self.tidied = present
+        records = self.leader.records
+        names = await asyncio.to_thread(forget, records, present)
+        await asyncio.to_thread(records.blobs.delete, names)
 
     # --- lists ----------------------------------------------------------------------------
 

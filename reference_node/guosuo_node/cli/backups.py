@@ -170,7 +170,8 @@ def _seal(
 ) -> bytes:
     with dump.open("rb") as source:
         hashed = hashlib.file_digest(source, "sha256").digest()
-    named: dict[int | str | bytes, cbor.Value] = {path: data for path, data in files.items()}
+    named: dict[int | str | bytes, cbor.Value] = {}
+    named.update(files)
     plain = cbor.encode([_VERSION, name, now, hashed, named])
     if len(plain) > _MAX_PRIVATE:
         raise CallerError(Reason.TOO_LONG, "the node's directory is too large for a backup")
@@ -272,13 +273,12 @@ def _opened(file: Path) -> Iterator[Iterator[tuple[str, IO[bytes]]]]:
 def _unsealed(data: bytes, secret: Secret) -> tuple[str, int, bytes, dict[str, bytes]]:
     plain = vault.unseal(KIND, data, secret)
     match cbor.decode(plain, max_size=_MAX_PRIVATE):
-        case [int(version), str(name), int(made), bytes(hashed), dict(named)]:
-            if version != _VERSION:
-                refuse(Reason.MESSAGE_VERSION, "another version of the node made the backup")
+        case [int(version), *_] if version != _VERSION:
+            refuse(Reason.MESSAGE_VERSION, "another version of the node made the backup")
+        case [_, str(name), int(made), bytes(hashed), dict(named)]:
             files = {str(path): data for path, data in named.items() if isinstance(data, bytes)}
             return name, made, hashed, files
-        case _:
-            refuse(Reason.STORE_ALTERED, "not a backup of a node")
+    raise PeerError(Reason.STORE_ALTERED, "not a backup of a node")
 
 
 def _write(home: Home, files: dict[str, bytes]) -> None:

@@ -6,6 +6,7 @@ and officers sit: `private/counter.vault` and `private/officer.vault`.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -81,7 +82,10 @@ def find_slots(
     home: HomeArgument,
     *,
     person: Annotated[
-        str, typer.Option(metavar="TEXT", help="What the region's adapter takes for a person.")
+        str,
+        typer.Option(
+            metavar="TEXT", help="What the region's adapter takes for a person; - reads a line."
+        ),
     ],
     as_json: JsonOption = False,
 ) -> None:
@@ -92,7 +96,8 @@ def find_slots(
     desk = Desk.open(None, None, as_json)
     place, officer = _officer(home)
     now = desk.now + Settings.load(place).clock_offset
-    query = officer.query(person, now=now, entropy=desk.entropy).encode()
+    text = sys.stdin.readline().strip() if person == "-" else person
+    query = officer.query(text, now=now, entropy=desk.entropy).encode()
 
     async def ask(channel: NodeChannel) -> tuple[int, ...]:
         return await StatusClient(channel).find_slots(query)

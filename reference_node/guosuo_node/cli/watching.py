@@ -23,6 +23,8 @@ from guosuo_node.cli.reaching import Target
 
 MEMBERS_EXAMPLE: Final = "Example: guosuo federation members charter.cbor"
 WATCH_EXAMPLE: Final = "Example: guosuo federation watch gd"
+_PASSING: Final = {Reason.NODE_UNREACHABLE, Reason.NODE_REFUSED}
+"""What is waited for to end while watching."""
 
 
 def members(
@@ -137,20 +139,18 @@ def watch(
     if once or as_json:
         _lines(desk, target, every, once=once)
         return
+    shown: RenderableType = Text("…")
     # The table is drawn in place, and the cursor is given back however this ends.
-    with Live(Text("…"), console=desk.console, auto_refresh=False) as live:
+    with Live(shown, console=desk.console, auto_refresh=False) as live:
         while True:
             try:
-                info, regions = target.ask(reaching.survey)
-                shown: RenderableType = _view(target, info, regions)
+                shown = _view(target, *target.ask(reaching.survey))
             except CallerError as error:
-                if error.reason not in {Reason.NODE_UNREACHABLE, Reason.NODE_REFUSED}:
+                if error.reason not in _PASSING:
                     raise
-                shown = Group(live.renderable, Text(error.hint, style="red"))
+                live.update(Group(shown, Text(error.hint, style="red")), refresh=True)
+            else:
                 live.update(shown, refresh=True)
-                time.sleep(every)
-                continue
-            live.update(shown, refresh=True)
             time.sleep(every)
 
 

@@ -128,9 +128,8 @@ class Nationwide:
             hold_epochs=HOLD_EPOCHS,
         )
         charter = self.cluster.found(cards, parameters, self.entropy, self.now)
-        root = self.folder / "mirror"
-        FederationDirectory.found(root, charter)
-        self.directory = FederationDirectory(root, self.suite)
+        FederationDirectory.found(self.folder, charter)
+        self.directory = FederationDirectory(self.folder, self.suite)
         self.checkpoints = {
             r: Checkpoint(self.federation, CheckpointState(r, station(r), POLICY))
             for r in self.regions

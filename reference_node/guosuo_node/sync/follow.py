@@ -20,6 +20,7 @@ from guosuo.federation.entries import Board
 from guosuo.federation.forks import equivocation, find_split
 from guosuo.federation.judge import Fork
 from guosuo.federation.merkle import Tree, leaf_hash
+from guosuo_node.app.housekeeping import kept_epochs
 from guosuo_node.app.logs import RegionLog
 from guosuo_node.app.peers import FAILURES, Peer
 from guosuo_node.app.points import Point, reached
@@ -234,11 +235,17 @@ class Follower:
 def wanted(records: Records, region: str) -> Iterable[bytes]:
     """Names of all blobs that judging a region and using its gates need."""
     view, state = records.view.region(region), records.auditor.regions[region]
+    newest = view.latest()
+    oldest = 0 if newest is None else newest.id.epoch - kept_epochs(records)
     for key, published in list(view.epochs.items()):
         if key.epoch < state.judged_before or state.known(key):
             continue
         entry = published.entry
-        yield from (entry.allotment, entry.status, entry.board)
+        yield entry.allotment
+        # No key of older epochs can be listed: their allotments are all that counts.
+        if key.epoch < oldest:
+            continue
+        yield from (entry.status, entry.board)
         try:
             board = Board.decode(records.blobs.get(entry.board))
         except PeerError:
@@ -247,9 +254,9 @@ def wanted(records: Records, region: str) -> Iterable[bytes]:
             yield ref.data
             if ref.proof is not None:
                 yield ref.proof
-    oldest = max((epoch for epoch, _ in view.lists), default=0) - 2
+    shown = max((epoch for epoch, _ in view.lists), default=0) - 2
     for (epoch, _), listed in list(view.lists.items()):
-        if epoch >= oldest:
+        if epoch >= shown:
             yield listed.keys
     for policy in list(view.policies.values()):
         yield from (policy.part.document, policy.part.table)
