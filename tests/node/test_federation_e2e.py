@@ -14,7 +14,7 @@ import pytest
 
 from guosuo.cli.demo import forced_holdings
 from guosuo.client.errors import NodeError
-from guosuo.errors import CallerError, GuosuoError, Reason
+from guosuo.errors import GuosuoError, Reason
 from guosuo.federation.entries import Action, OrderReason
 from guosuo.federation.tiles import CHECKPOINT
 from guosuo.presentation.frame import Frame

@@ -124,7 +124,7 @@ def test_a_specification_without_requirements(tmp_path: Path) -> None:
 @pytest.mark.parametrize("part", PARTS, ids=[part.stem for part in PARTS])
 def test_the_examples_of_the_specification_compute(part: Path) -> None:
     blocks = re.findall(r"^```pycon\n(.*?)^```$", part.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    assert len(blocks) == (0 if part.name == "README.md" else 1)
+    assert bool(blocks) is (part.name != "README.md")
     example = doctest.DocTestParser().get_doctest("\n".join(blocks), {}, part.name, str(part), 0)
     wrong: list[str] = []
     result = doctest.DocTestRunner(verbose=False).run(example, out=wrong.append)

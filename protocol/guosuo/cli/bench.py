@@ -4,6 +4,7 @@ Machines drift and are shared, so every operation is measured between measuremen
 of one unit, a 4-term pairing check, and compared with them by processor time, which
 does not count what other programs did meanwhile. Milliseconds are those of the clock
 on the wall, on this machine at this moment; multiples of the unit can be compared.
+Work that other processes do is compared by the clock instead.
 Samples of all operations come in rounds, for the same reason.
 """
 
@@ -18,8 +19,9 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import entry_points
 from typing import Annotated, Any, Final
 
 import typer
@@ -29,7 +31,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from guosuo import __version__
-from guosuo.cli.bench_cases import Sent, Work, cases, sent, unit
+from guosuo.cli.bench_cases import Case, MoreCases, Sent, Work, cases, sent, unit
 from guosuo.cli.bench_stage import FULL, QUICK, TINY, Scale, Stage
 from guosuo.curve.entropy import Entropy
 from guosuo.curve.points import Engine
@@ -42,6 +44,8 @@ _UNIT_RUNS: Final = 3
 """Runs whose median is one measurement of the unit, with a native engine."""
 _WARM_UP: Final = 5
 """Runs of the unit that are thrown away."""
+_PLUGGED: Final = "guosuo.bench"
+"""Group of entry points with further cases: those of the node, where it is installed."""
 _FILE_WIDTH: Final = 100
 """Columns of the tables where there is no terminal."""
 
@@ -64,16 +68,26 @@ class Row:
     key: str
     label: str
     items: int = 1
+    by_clock: bool = False
+    of: Row | None = None
+    """An operation in whose terms this one is told too."""
     seconds: list[float] = field(default_factory=list)
     busy: list[float] = field(default_factory=list)
     """Processor time of the same samples, in seconds."""
     multiples: list[float] = field(default_factory=list)
-    """`busy` by the mean of the unit's right before and right after."""
+    """`busy` by the mean of the unit's right before and right after; or `seconds`, by clock."""
 
     def add(self, sample: Sample) -> None:
         """One more sample."""
         self.seconds.append(sample.seconds)
         self.busy.append(sample.busy)
+
+    def compare(self, sample: Sample, before: Sample, after: Sample) -> None:
+        """One more multiple, of the unit right before and right after the sample."""
+        if self.by_clock:
+            self.multiples.append(2 * sample.seconds / (before.seconds + after.seconds))
+        else:
+            self.multiples.append(2 * sample.busy / (before.busy + after.busy))
 
     @property
     def median(self) -> float:
@@ -85,8 +99,16 @@ class Row:
         """Median of the samples, in units."""
         return statistics.median(self.multiples)
 
+    @property
+    def relative(self) -> float | None:
+        """An item in terms of `of`."""
+        return self.multiple / self.items / self.of.multiple if self.of else None
+
     def document(self) -> dict[str, Any]:
         """For `--json`, in milliseconds."""
+        about: dict[str, Any] = {"by_clock": True} if self.by_clock else {}
+        if self.of is not None and self.relative is not None:
+            about |= {"of": self.of.key, "multiple_of_per_item": round(self.relative, 4)}
         return {
             "key": self.key,
             "label": self.label,
@@ -102,6 +124,7 @@ class Row:
             "multiple_per_item": round(self.multiple / self.items, 6),
             "samples_ms": [_ms(s) for s in self.seconds],
             "samples_cpu_ms": [_ms(s) for s in self.busy],
+            **about,
         }
 
 
@@ -168,6 +191,8 @@ def bench(
     console.print(_machine_line())
     for result in results:
         console.print(_times(result))
+        if any(row.of for row in result.rows):
+            console.print(_relative(result))
         console.print(_summary(result))
     console.print(_sizes(results[0]))
 
@@ -203,35 +228,62 @@ def measure(engine: Engine, scale: Scale, rounds: int, notes: Console) -> Result
     entropy = Entropy(os.urandom)
     notes.print(f"{engine.name}: preparing a federation")
     stage = Stage(engine, scale, entropy)
-    work, todo = unit(engine, entropy), cases(stage)
-    rows = [Row(case.key, case.label, case.items) for case in todo]
-    result = Result(
-        engine, scale, rounds, Row("unit", "one 4-term pairing check"), rows, sent(stage)
-    )
-    runs = _UNIT_RUNS if engine.native else 1
-    _unit_sample(work, _WARM_UP if engine.native else 1)
-    with _bar(notes, rounds * len(rows)) as bar, _no_collection():
-        for number in range(rounds):
-            if not notes.is_terminal:
-                notes.print(f"{engine.name}: round {number + 1} of {rounds}")
-            gc.collect()
-            before = _unit_sample(work, runs)
-            result.unit.add(before)
-            for case, row in zip(todo, rows, strict=True):
-                bar.update(bar.task_ids[0], description=case.label)
-                bar.refresh()
-                samples = [_sample(case.prepare()) for _ in range(case.times)]
-                after = _unit_sample(work, runs)
-                result.unit.add(after)
-                for sample in samples:
-                    row.add(sample)
-                    row.multiples.append(2 * sample.busy / (before.busy + after.busy))
-                before = after
-                bar.advance(bar.task_ids[0])
+    work = unit(engine, entropy)
+    with ExitStack() as stack:
+        todo = cases(stage)
+        for more in _more_cases():
+            todo += stack.enter_context(more(engine, scale, entropy))
+        result = Result(
+            engine, scale, rounds, Row("unit", "one 4-term pairing check"), _rows(todo), sent(stage)
+        )
+        with _bar(notes, rounds * len(todo)) as bar, _no_collection():
+            _rounds(result, work, todo, notes, bar)
     middle = statistics.median(result.unit.busy)
     result.unit.multiples = [busy / middle for busy in result.unit.busy]
     result.elapsed = time.perf_counter() - started
     return result
+
+
+def _more_cases() -> list[MoreCases]:
+    found = []
+    for point in sorted(entry_points(group=_PLUGGED)):
+        try:
+            found.append(point.load())
+        except ModuleNotFoundError:  # the node's requirements are not installed
+            continue
+    return found
+
+
+def _rows(todo: Sequence[Case]) -> list[Row]:
+    rows = {case.key: Row(case.key, case.label, case.items, case.by_clock) for case in todo}
+    for case in todo:
+        rows[case.key].of = rows[case.of] if case.of else None
+    return list(rows.values())
+
+
+def _rounds(
+    result: Result, work: Work, todo: Sequence[Case], notes: Console, bar: Progress
+) -> None:
+    native = result.engine.native
+    runs = _UNIT_RUNS if native else 1
+    _unit_sample(work, _WARM_UP if native else 1)
+    for number in range(result.rounds):
+        if not notes.is_terminal:
+            notes.print(f"{result.engine.name}: round {number + 1} of {result.rounds}")
+        gc.collect()
+        before = _unit_sample(work, runs)
+        result.unit.add(before)
+        for case, row in zip(todo, result.rows, strict=True):
+            bar.update(bar.task_ids[0], description=case.label)
+            bar.refresh()
+            samples = [_sample(case.prepare()) for _ in range(case.times)]
+            after = _unit_sample(work, runs)
+            result.unit.add(after)
+            for sample in samples:
+                row.add(sample)
+                row.compare(sample, before, after)
+            before = after
+            bar.advance(bar.task_ids[0])
 
 
 def _sample(work: Work) -> Sample:
@@ -291,7 +343,7 @@ def _times(result: Result) -> Table:
     table = _table(result.engine.name, "operation")
     for heading in ("ms", "each", "× check", "each", "min ms", "max ms"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for row in (result.unit, *result.rows):
+    for row in (result.unit, *(row for row in result.rows if row.of is None)):
         many = row.items > 1
         table.add_row(
             row.label,
@@ -302,6 +354,25 @@ def _times(result: Result) -> Table:
             _digits(min(row.seconds) * 1000),
             _digits(max(row.seconds) * 1000),
         )
+    return table
+
+
+def _relative(result: Result) -> Table:
+    """Operations that are told in terms of another one: those of a node."""
+    (base,) = {row.of.label: row.of for row in result.rows if row.of}.values()
+    table = _table(f"{result.engine.name}, one node; × signing is of “{base.label}”", "operation")
+    for heading in ("ms", "each", "per second", "× check, each", "× signing, each"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in result.rows:
+        if row.of is not None and row.relative is not None:
+            table.add_row(
+                row.label,
+                _digits(row.median * 1000),
+                _digits(row.median * 1000 / row.items) if row.items > 1 else "",
+                _digits(row.items / row.median),
+                _digits(row.multiple / row.items),
+                _digits(row.relative),
+            )
     return table
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeAlias
 
-from guosuo.cli.bench_stage import EPOCH, FEW, GATE, HOME, MANY, Listed, Stage
+from guosuo.cli.bench_stage import EPOCH, FEW, GATE, HOME, MANY, Listed, Scale, Stage
 from guosuo.credential.board import Bucket, audit_bucket, build_bucket
 from guosuo.credential.keys import check_possession, prove_possession
 from guosuo.credential.ownership import Purpose
@@ -34,6 +35,8 @@ from guosuo.roles.holding import HeldSlot
 from guosuo.roles.wallet import Wallet
 from guosuo.scheme import KeyId
 
+BARE: Final = "refresh.renew"
+"""The bare cost of one signature: one slot renewed, with neither proof nor storage."""
 _TIMES: Final = 4
 """Samples in one round of everything but the large operations."""
 
@@ -51,6 +54,14 @@ class Case:
     items: int = 1
     """More than one: the result is given per item too."""
     times: int = _TIMES
+    by_clock: bool = False
+    """Other processes do the work: their processor time is not known, so the clock counts."""
+    of: str | None = None
+    """Key of an operation, of which an item is given as a multiple too."""
+
+
+MoreCases: TypeAlias = Callable[[Engine, Scale, Entropy], AbstractContextManager[list[Case]]]
+"""What an entry point of the group `guosuo.bench` names: cases that exist within the context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +133,7 @@ def _renewals(stage: Stage) -> Iterator[Case]:
         return stage.refresh
 
     yield _same(
-        "refresh.renew",
+        BARE,
         "refresh: issuer renews a slot",
         lambda: renew(stage.scheme, key, item.slot, item.commitment, item.slot_key, item.evidence),
     )

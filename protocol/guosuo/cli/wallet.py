@@ -168,7 +168,7 @@ def enrol(
     """
     desk = Desk.open(now, engine, as_json)
     if [offer, answer, node].count(None) != 2:  # noqa: PLR2004 - all but one
-        hint = "give --offer to ask, --answer to conclude, or --node for both"
+        hint = "give --offer to ask, or --answer to conclude, or --node for both"
         raise CallerError(Reason.ARGUMENT, hint)
     asked = reach([node] if node else None, ca)
     if asked is not None:
