@@ -19,7 +19,7 @@ from guosuo.client.errors import NodeFailure
 from guosuo.errors import CallerError
 from guosuo.federation.entries import Action
 from guosuo.roles.enrolment import Answer
-from guosuo_node.app.points import VARIABLE, Point
+from guosuo_node.app.points import CRASH_AT, Point
 from tests.support.citizens import Citizen, Copy
 from tests.support.federation import WITNESSES, Cluster
 from tests.support.truth import Truth
@@ -117,7 +117,7 @@ def die(stage: Stage, name: str, point: Point, times: int, drive: Callable[[], N
     """Start a node armed, and drive it until it dies there."""
     node = stage.cluster.nodes[name]
     node.kill()
-    node.start(**{VARIABLE: f"{point.value}:{times}"})
+    node.start(**{CRASH_AT: f"{point.value}:{times}"})
     node.expected = False
     end = time.monotonic() + 4 * EPOCH
     while node.process.is_running:

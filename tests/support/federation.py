@@ -15,9 +15,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import random
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -48,11 +46,13 @@ from guosuo.roles.bundle import default_min_regions
 from guosuo.suite import Suite
 from guosuo_node.adapter.invented import InventedPerson, invent
 from guosuo_node.adapter.standin import StandIn, running
+from guosuo_node.app.points import CRASH_AT, STOP_AT
 from guosuo_node.cli import making
 from guosuo_node.cli.cards import Card
 from guosuo_node.cli.making import Wanted
 from guosuo_node.host.settings import Home
-from tests.support.processes import PATIENCE, Ports, Process
+from tests.support.ports import Balancer, LowPorts
+from tests.support.processes import PATIENCE, Process
 from tests.support.world import POLICY, REGIONS, TESTS_72_H
 
 WITNESSES: Final = ("alpha", "beta", "gamma")
@@ -60,28 +60,6 @@ TOKEN: Final = "a-token-of-tests-only"  # noqa: S105 - nothing is behind it
 SYSTEM: Final = "stand-in"
 _DAY: Final = 86_400
 _PAUSE: Final = 0.1
-_LOW_PORTS: Final = range(20_000, 32_000)
-
-
-class LowPorts(Ports):
-    """Ports below those that the system gives to connections: a node finds its own again.
-
-    A port that a killed node left could otherwise become the near end of somebody's connection.
-    """
-
-    def reserve(self) -> int:
-        """A free port, held."""
-        dice = random.Random(os.urandom(8))
-        while True:
-            port = dice.choice(_LOW_PORTS)
-            held = socket.socket()
-            try:
-                held.bind((self.host, port))
-            except OSError:
-                held.close()
-                continue
-            self._held[port] = held
-            return port
 
 
 @dataclass(slots=True)
@@ -113,8 +91,8 @@ class NodeProcess:
 
     def start(self, **env: str) -> None:
         """Start it (again), with these variables for this one time."""
-        self.process.env = {k: v for k, v in self.process.env.items() if k != "GUOSUO_CRASH_AT"}
-        self.process.env.update(env)
+        armed = {CRASH_AT, STOP_AT}
+        self.process.env = {k: v for k, v in self.process.env.items() if k not in armed} | env
         self.process.start()
         self.expected = True
 
@@ -180,6 +158,8 @@ class Cluster:
         self.regions = REGIONS[:regions]
         self.entropy = Entropy(os.urandom)
         self.nodes: dict[str, NodeProcess] = {}
+        self.balancers: dict[str, Balancer] = {}
+        self._replicas = tuple(replicas)
         self._stack = ExitStack()
         self._ports = self._stack.enter_context(LowPorts())
         self.zero = int(time.time()) - early
@@ -188,16 +168,14 @@ class Cluster:
         application = StandIn(people_made, TOKEN).application()
         self.health_system = self._stack.enter_context(running(application))
         try:
-            self._make(witnesses, epoch_seconds, dict(databases or {}), tuple(replicas))
+            self._make(witnesses, epoch_seconds, dict(databases or {}))
         except BaseException:
             self._stack.close()
             raise
 
     # --- making ---------------------------------------------------------------------------
 
-    def _make(
-        self, witnesses: int, epoch_seconds: int, databases: dict[str, str], replicas: tuple
-    ) -> None:
+    def _make(self, witnesses: int, epoch_seconds: int, databases: dict[str, str]) -> None:
         cards = []
         for name in (*self.regions, *WITNESSES[:witnesses]):
             node = self._node(name, self.folder / name)
@@ -222,7 +200,7 @@ class Cluster:
             making.join(node.home, self.charter, cards, self.entropy, self.zero)
         for name in self.regions:
             self._publish(self.nodes[name].home, name)
-        for name in replicas:
+        for name in self._replicas:
             self._replica(name)
         pem = b"".join(node.authority for node in self.nodes.values())
         self.session = Session(Tls(pem), deadline=10.0, patience=Patience(tries=2))
@@ -249,6 +227,7 @@ class Cluster:
             operator=None if member else f"operator-{name}",
             adapter="health-system",
             adapter_settings=settings,
+            reached=self._balanced(name, node.peer_port),
             database=database,
             workers=1,
         )
@@ -256,6 +235,15 @@ class Cluster:
         card = making.init(node.home, wanted, self.entropy, made)
         (node.home.path / file).write_text(f"{TOKEN}\n")
         return card
+
+    def _balanced(self, name: str, port: int) -> str | None:
+        """Another address for nodes with several processes: that of what stands before them."""
+        if name not in self._replicas:
+            return None
+        front = self._ports.release(self._ports.reserve())
+        self.balancers[name] = Balancer(front, port)
+        self._stack.callback(self.balancers[name].close)
+        return f"127.0.0.1:{front}"
 
     def _publish(self, home: Home, region: str) -> None:
         document = simple_policy(

@@ -257,7 +257,7 @@ def _more_cases() -> list[MoreCases]:
 def _rows(todo: Sequence[Case]) -> list[Row]:
     rows = {case.key: Row(case.key, case.label, case.items, case.by_clock) for case in todo}
     for case in todo:
-        rows[case.key].of = rows[case.of] if case.of else None
+        rows[case.key].of = rows.get(case.of or "")
     return list(rows.values())
 
 

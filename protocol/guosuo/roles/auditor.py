@@ -5,14 +5,14 @@ Every node runs one over all regions; so can anybody else, from public files alo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from guosuo.curve.points import G1
 from guosuo.errors import PeerError, Reason
 from guosuo.federation.audit import AuditedEpoch, Examined, examine_epoch, void_rule
 from guosuo.federation.entries import EpochEntry, JudgementEntry
-from guosuo.federation.judge import Judge, Shared, Void
+from guosuo.federation.judge import Fact, Judge, Shared, Void
 from guosuo.federation.lists import Listing, listing
 from guosuo.federation.records import (
     Append,
@@ -70,16 +70,21 @@ class Auditor:
         )
         self.regions = {region: RegionAudit() for region in view.regions}
 
-    def follow(self, region: str, fetch: FetchBlob) -> list[AuditedEpoch]:
+    def follow(
+        self, region: str, fetch: FetchBlob, learn: Callable[[Fact], None] | None = None
+    ) -> list[AuditedEpoch]:
         """Audit the epochs of a region that were not audited yet; the admitted ones.
 
         An epoch of which a blob cannot be had is LATE: it is judged again each time.
-        Without its allotments nothing after it can be judged.
+        Without its allotments nothing after it can be judged. `learn`: told the facts
+        instead of the judge, which has to be told later, by a host that runs this in a
+        thread: all else here is this region's alone.
         """
         state = self.regions[region]
+        tell = learn or self.judge.learn
         admitted = []
-        self._voids(region)
-        for key_id, published in self.view.region(region).epochs.items():
+        self._voids(region, tell)
+        for key_id, published in list(self.view.region(region).epochs.items()):
             if key_id.epoch < state.judged_before and key_id not in state.waiting:
                 continue
             if state.known(key_id):
@@ -90,9 +95,10 @@ class Auditor:
             found = examine_epoch(self.view.federation, published, before, fetch, whole_since=whole)
             if found.reason is Reason.RECORD_MISSING and found.commitments is None:
                 # A blob that is not even readable as allotments: nothing behind it is judged.
-                self.judge.learn(found.finding)
+                tell(found.finding)
                 break
             self._keep(state, found, before)
+            tell(found.finding)
             if not late:
                 state.commitments = found.commitments or before
             if found.audited is not None and found.reason is None:
@@ -133,13 +139,16 @@ class Auditor:
         )
         return Append(Kind.JUDGEMENT, body.encode())
 
-    def forget(self, before: int) -> None:
+    def forget(self, before: int, regions: Collection[str] | None = None) -> None:
         """Drop what is known of epochs that can no longer be listed; they stay judged.
 
         The last admitted and the last held epoch of a region stay, whatever their age. What
         was not looked at yet is not forgotten: later epochs rest on its allotments.
+        `regions`: of these only.
         """
         for region, state in self.regions.items():
+            if regions is not None and region not in regions:
+                continue
             old = [key for key in self.view.region(region).epochs if key.epoch < before]
             if any(
                 key.epoch >= state.judged_before
@@ -160,7 +169,6 @@ class Auditor:
 
     def _keep(self, state: RegionAudit, found: Examined, before: Mapping[int, G1]) -> None:
         key, reason = found.finding.key, found.reason
-        self.judge.learn(found.finding)
         if reason is Reason.RECORD_MISSING:
             state.waiting[key] = before
             return
@@ -184,11 +192,13 @@ class Auditor:
             state.whole[key] = max(state.suspended.values(), default=0)
         return state.whole[key]
 
-    def _voids(self, region: str) -> None:
+    def _voids(self, region: str, tell: Callable[[Fact], None]) -> None:
         """Tell the judge of epoch entries that do not conform."""
         view, state = self.view.region(region), self.regions[region]
         log_key = self.view.federation.member(region).log_key
-        for index, reason in view.void[state.voids :]:
+        fresh = view.void[state.voids :]
+        state.voids += len(fresh)
+        for index, reason in fresh:
             data = view.entries[index]
             if kind_of(data) is not Kind.EPOCH:
                 continue
@@ -197,5 +207,4 @@ class Auditor:
                 entry = EpochEntry.decode(LogEntry.decode(signed).body)
             except PeerError:
                 continue
-            self.judge.learn(Void(region, entry.epoch, digest(data), void_rule(reason)))
-        state.voids = len(view.void)
+            tell(Void(region, entry.epoch, digest(data), void_rule(reason)))

@@ -53,3 +53,33 @@ def _buckets(view: RegionView, blobs: BlobStore) -> Iterable[tuple[bytes, int]]:
             yield ref.data, key.epoch
             if ref.proof is not None:
                 yield ref.proof, key.epoch
+
+
+def wanted(records: Records, region: str) -> Iterable[bytes]:
+    """Names of all blobs that judging a region and using its gates need."""
+    view, state = records.view.region(region), records.auditor.regions[region]
+    newest = view.latest()
+    oldest = 0 if newest is None else newest.id.epoch - kept_epochs(records)
+    for key, published in list(view.epochs.items()):
+        if key.epoch < state.judged_before or state.known(key):
+            continue
+        entry = published.entry
+        yield entry.allotment
+        # No key of older epochs can be listed: their allotments are all that counts.
+        if key.epoch < oldest:
+            continue
+        yield from (entry.status, entry.board)
+        try:
+            board = Board.decode(records.blobs.get(entry.board))
+        except PeerError:
+            continue
+        for ref in board.buckets:
+            yield ref.data
+            if ref.proof is not None:
+                yield ref.proof
+    shown = max((epoch for epoch, _ in view.lists), default=0) - 2
+    for (epoch, _), listed in list(view.lists.items()):
+        if epoch >= shown:
+            yield listed.keys
+    for policy in list(view.policies.values()):
+        yield from (policy.part.document, policy.part.table)

@@ -15,6 +15,7 @@ from guosuo.federation.merkle import leaf_hash
 from guosuo.federation.records import Append, Effect, Kind, LogWriter, PutBlob, digest
 from guosuo.roles.gate import GateAuthority
 from guosuo.roles.issuer import Issuer
+from guosuo_node.app.ending import to_the_end
 from guosuo_node.app.faults import Fault, ServiceError
 from guosuo_node.app.keys import NodeKeys
 from guosuo_node.app.points import Point, reached
@@ -104,9 +105,10 @@ class Leader:
         """Blobs first; then entries, states and promises, all or nothing. The lock is held.
 
         `slots` and `persons`: those that changed. `also`: more to write with it. Returns
-        the signed entries. Not interrupted by a caller that goes away.
+        the signed entries. A caller that goes away keeps the lock until it is written: the
+        next change would begin where this one has not ended.
         """
-        return await asyncio.shield(self._commit(list(effects), slots, persons, also))
+        return await to_the_end(self._commit(list(effects), slots, persons, also))
 
     async def _commit(
         self,
@@ -153,7 +155,7 @@ class Leader:
         writer = self.store.writer()
         for step in steps:
             step(writer)
-        await asyncio.shield(self._guarded(writer))
+        await to_the_end(self._guarded(writer))
 
     async def _guarded(self, writer: Writer) -> None:
         try:

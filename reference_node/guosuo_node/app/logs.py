@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from guosuo.errors import CallerError, PeerError
+from guosuo.errors import CallerError, PeerError, Reason
 from guosuo.federation import checkpoints, merkle, notes, tiles
 from guosuo.federation.charter import Federation
 from guosuo.federation.forks import Advanced, Equivocation, Forked, LogReader
@@ -55,6 +55,10 @@ class RegionLog:
         is kept in `evidence`.
         """
         found = checkpoints.parse_text(notes.parse(note).text)
+        if found.size > self.tree.size:
+            raise PeerError(Reason.RECORD_MISSING)
+        if not self.reader.note and found.root != self.tree.root(found.size):
+            raise PeerError(Reason.LOG_PROOF)
         proof: tuple[bytes, ...] = ()
         if 0 < self.reader.size < found.size <= self.tree.size:
             proof = merkle.consistency_proof(self.tree.nodes, self.reader.size, found.size)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import BrokenExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,13 +30,13 @@ from guosuo_node.app.leader import Leader
 from guosuo_node.app.peers import Peer
 from guosuo_node.app.publishing import Publisher
 from guosuo_node.app.records import Records
-from guosuo_node.app.recovery import Recovery
+from guosuo_node.app.recovery import Recovery, check_own
 from guosuo_node.app.requests import Requests, Work
 from guosuo_node.app.services import Services
 from guosuo_node.app.turns import Turns
 from guosuo_node.app.witnessing import WitnessDesk
 from guosuo_node.jobs.pool import Pool
-from guosuo_node.store.errors import StoreUnavailable
+from guosuo_node.store.errors import StoreFull, StoreUnavailable
 from guosuo_node.store.rows import Lease
 from guosuo_node.store.store import Store
 from guosuo_node.sync.follow import Follower
@@ -42,6 +44,8 @@ from guosuo_node.sync.tail import Tail
 
 LEASE_SECONDS: Final = 10
 """A leader that is silent for so long is replaced."""
+_LONGEST: Final = 100
+"""Characters of a name in the log."""
 T = TypeVar("T")
 Tell = Callable[..., None]
 """Told of events: a name, and fields of the log's closed list."""
@@ -124,7 +128,7 @@ class Node:
         """Until cancelled: lead whenever the lease can be had, read along meanwhile."""
         if self.alone:
             await asyncio.Event().wait()
-        tail = Tail(self.keys.name, self.records, self.store)
+        tail = Tail(self.keys.name, self.records, self.store, self._report)
         await self._while_away(tail.catch_up)
         while True:
             lease = await self._while_away(
@@ -139,8 +143,8 @@ class Node:
             await self._while_away(tail.catch_up)
             try:
                 await self._lead(lease)
-            except* (GuosuoError, ServiceError, OSError) as errors:
-                self.tell("leading-ended", reason=_word(errors.exceptions[0]))
+            except* (GuosuoError, ServiceError, OSError, BrokenExecutor) as errors:
+                self.tell("leading-ended", reason=_word(errors))
             self.leader = None
             await asyncio.sleep(self.patience)
 
@@ -156,6 +160,7 @@ class Node:
             entropy=self.entropy,
             now=self.now,
         )
+        check_own(leader)
         self.leader = leader
         self.tell("leading", lease=lease.number)
         pool = Pool(self.federation, self.workers)
@@ -188,6 +193,9 @@ class Node:
                 group.create_task(self._requests(leader, pool, turns).run())
         finally:
             leader.lost = True
+            async with leader.lock:
+                # What a caller is still writing is written, or refused, before others lead.
+                self.leader = None
             with suppress(GuosuoError):
                 await asyncio.shield(asyncio.to_thread(self.store.release, leader.lease))
             await asyncio.to_thread(pool.close)
@@ -243,7 +251,7 @@ class Node:
         while True:
             try:
                 result = await call()
-            except StoreUnavailable as error:
+            except (StoreUnavailable, StoreFull) as error:
                 self.away = error.reason.value
                 self._report("store", error.reason.value)
                 await asyncio.sleep(self.patience)
@@ -269,17 +277,20 @@ class Node:
         """Log a trouble once, not each time it is met again."""
         if who == "own-log":
             self.waiting = what
+        # A file's name, say, may be in any script; lines of the log are not.
+        who = re.sub(r"[^ -~]", "?", who)[:_LONGEST]
         if self._told.get(who) != what:
             self._told[who] = what
             self.tell("trouble", peer=who, reason=what)
 
     def _fork(self, region: str, evidence: Equivocation) -> None:
-        self.records.logs[region].evidence = evidence
-        self.tell("forked", region=region)
-        self.records.ring()
+        if self.records.convict(region, evidence):
+            self.tell("forked", region=region)
 
 
 def _word(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
     for attribute in ("fault", "reason"):
         found = getattr(error, attribute, None)
         if found is not None:

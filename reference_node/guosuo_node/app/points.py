@@ -1,9 +1,10 @@
-"""Persistence points: named moments at which tests let a node die as by `kill -9`.
+"""Persistence points: named moments at which tests let a node die as by `kill -9`, or stop.
 
 A crash loses what was not yet done in an order that only the code knows. So each place where
 that order matters has a name here and says `reached(Point.…)`; nothing happens unless the
 process was started with GUOSUO_CRASH_AT=<point>[:n] in a federation of environment `test`:
 then it kills itself the n-th time that it gets there (the first, unless told otherwise).
+With GUOSUO_STOP_AT it stops there (SIGSTOP) until it is continued.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from typing import Final
 from guosuo.errors import CallerError, Reason
 from guosuo.federation.charter import Environment, Federation
 
-VARIABLE: Final = "GUOSUO_CRASH_AT"
+CRASH_AT: Final = "GUOSUO_CRASH_AT"
+STOP_AT: Final = "GUOSUO_STOP_AT"
 
 
 class Point(StrEnum):
@@ -63,10 +65,11 @@ class Point(StrEnum):
 
 @dataclass(slots=True)
 class _Armed:
-    """Where this process is to die, and after how many more times."""
+    """Where this process is to get a signal, after how many more times, and which."""
 
     point: Point
     left: int
+    signal: signal.Signals
 
 
 _armed: _Armed | None = None
@@ -75,23 +78,26 @@ _armed: _Armed | None = None
 def arm(environ: Mapping[str, str], federation: Federation) -> None:
     """Once, at the start of a process. `CallerError(ARGUMENT)` for what cannot be meant."""
     global _armed  # noqa: PLW0603 - a process dies once; nothing else depends on it
-    text = environ.get(VARIABLE)
-    if text is None:
-        _armed = None
-        return
-    if federation.charter.environment is not Environment.TEST:
-        raise CallerError(Reason.ARGUMENT, f"{VARIABLE} is for test federations only")
-    name, _, times = text.partition(":")
-    try:
-        _armed = _Armed(Point(name), int(times or 1))
-    except ValueError:
-        raise CallerError(Reason.ARGUMENT, f"{VARIABLE} is <point>[:n]") from None
+    _armed = None
+    for variable, number in ((CRASH_AT, signal.SIGKILL), (STOP_AT, signal.SIGSTOP)):
+        text = environ.get(variable)
+        if text is None:
+            continue
+        if federation.charter.environment is not Environment.TEST:
+            raise CallerError(Reason.ARGUMENT, f"{variable} is for test federations only")
+        name, _, times = text.partition(":")
+        try:
+            _armed = _Armed(Point(name), int(times or 1), number)
+        except ValueError:
+            raise CallerError(Reason.ARGUMENT, f"{variable} is <point>[:n]") from None
 
 
 def reached(point: Point) -> None:
-    """Die here, if this is the place and the time."""
+    """Die or stop here, if this is the place and the time."""
+    global _armed
     if _armed is None or _armed.point is not point:
         return
     _armed.left -= 1
     if _armed.left <= 0:
-        os.kill(os.getpid(), signal.SIGKILL)
+        number, _armed = _armed.signal, None
+        os.kill(os.getpid(), number)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from guosuo.errors import PeerError
 from guosuo.federation import checkpoints, merkle, notes, tiles
 from guosuo.federation.checkpoints import Checkpoint, Quorum
 from guosuo.federation.notes import Note
@@ -102,11 +103,16 @@ class Publisher:
         log = self.leader.records.logs[self.leader.region]
         entry = log.view.entries.__getitem__
         for file in tiles.publication(old, new, log.tree.nodes, entry, note):
+            path = self.folder / file.path
             if file.path == tiles.CHECKPOINT:
                 reached(Point.BETWEEN_TILES_AND_CHECKPOINT)
-            path = self.folder / file.path
-            if file.path == tiles.CHECKPOINT or not path.exists():
-                write_atomically(path, file.data)
+                # Files know no lease: a process that was stopped here, and led before, would
+                # set back what its successor published.
+                if _size_there(path) > new:
+                    continue
+            elif path.exists():
+                continue
+            write_atomically(path, file.data)
 
     # --- witnesses ------------------------------------------------------------------------
 
@@ -185,6 +191,14 @@ class Publisher:
         else:
             note = await self.witnesses[name].witnessed(region) or b""
         return checkpoints.parse_text(notes.parse(note).text).size if note else 0
+
+
+def _size_there(path: Path) -> int:
+    """Entries that the checkpoint's file covers; 0 if there is none, or no good one."""
+    try:
+        return checkpoints.parse_text(notes.parse(path.read_bytes()).text).size
+    except (OSError, PeerError):
+        return 0
 
 
 def _word(error: Exception) -> str:

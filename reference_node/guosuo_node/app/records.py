@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 
 from guosuo.errors import PeerError
 from guosuo.federation.charter import Federation
+from guosuo.federation.forks import Equivocation
+from guosuo.federation.judge import Fact, Fork
 from guosuo.federation.view import FederationView
 from guosuo.roles.auditor import Auditor
 from guosuo_node.app.blobs import BlobStore
+from guosuo_node.app.ending import to_the_end
 from guosuo_node.app.logs import RegionLog
 from guosuo_node.app.services import Note
 
@@ -28,6 +31,8 @@ class Records:
     """Held by whoever changes one region's records, and while they are audited."""
     broken: dict[str, PeerError] = field(default_factory=dict)
     """Regions whose log has an entry that no reader takes: nothing behind it is read."""
+    forked: set[str] = field(default_factory=set)
+    """Regions of which two histories are proven: the judge admits nothing new of them."""
     contact: dict[str, int] = field(default_factory=dict)
     """When a region's own node answered last, Unix seconds."""
     _bells: set[asyncio.Event] = field(default_factory=set)
@@ -56,14 +61,39 @@ class Records:
 
     def publish(self, region: str, note: bytes) -> bool:
         """A cosigned checkpoint of entries that were taken; tells everybody who watches."""
-        news = self.logs[region].publish(note)
+        log = self.logs[region]
+        news = log.publish(note)
+        if log.evidence is not None:
+            self.convict(region, log.evidence)
         if news:
             self.ring()
         return news
 
+    def convict(self, region: str, evidence: Equivocation) -> bool:
+        """Two histories of a log, as was checked: tell the judge; whether it was news."""
+        if region in self.forked:
+            return False
+        self.forked.add(region)
+        log = self.logs[region]
+        log.evidence = log.evidence or evidence
+        latest = self.view.region(region).latest()
+        self.auditor.judge.learn(Fork(region, 0, latest.id.epoch if latest else -1))
+        self.ring()
+        return True
+
     async def audit(self, region: str) -> None:
-        """Judge what is new of a region, off the event loop. Its lock must be held."""
-        await asyncio.to_thread(self.auditor.follow, region, self.blobs.get)
+        """Judge what is new of a region, off the event loop. Its lock must be held.
+
+        The judge is told here, on the loop, where all others ask it. What was begun is
+        waited for, whoever is told to stop: two audits of one region would spoil each other.
+        """
+        facts: list[Fact] = []
+        follow = self.auditor.follow
+        try:
+            await to_the_end(asyncio.to_thread(follow, region, self.blobs.get, facts.append))
+        finally:
+            for fact in facts:
+                self.auditor.judge.learn(fact)
 
     # --- telling --------------------------------------------------------------------------
 

@@ -17,12 +17,18 @@ from guosuo.federation import checkpoints, notes
 from guosuo.federation.checkpoints import Checkpoint
 from guosuo.federation.merkle import EMPTY_ROOT, leaf_hash
 from guosuo.federation.records import kind_of
+from guosuo.roles.issuer import Issuer
+from guosuo.roles.lost import take_back
+from guosuo_node.app.housekeeping import wanted
 from guosuo_node.app.leader import Leader
 from guosuo_node.app.peers import FAILURES, Peer
 from guosuo_node.app.points import Point, reached
 from guosuo_node.app.publishing import Report
 from guosuo_node.store.writer import Writer
 
+_BLOBS_AT_ONCE = 32
+_ROUNDS = 4
+"""A board names buckets: blobs are found in rounds."""
 OWN_LOG = "own-log"
 """Name under which waiting is reported."""
 
@@ -45,8 +51,13 @@ class Recovery:
             if largest is None:
                 self.report(OWN_LOG, "witnesses-silent")
             elif await self._complete(largest):
-                reconcile(self.leader)
-                self.leader.ready = True
+                await self._public_files()
+                leader = self.leader
+                async with leader.lock:
+                    changed = reconcile(leader)
+                    if changed:
+                        await leader.commit((), slots=changed)
+                    leader.ready = True
                 return
             await asyncio.sleep(self.patience)
 
@@ -110,6 +121,32 @@ class Recovery:
             return False
         return True
 
+    async def _public_files(self) -> None:
+        """Blobs of the own log that are not here, from whoever has them; then judge it again.
+
+        What nobody has any more is done without.
+        """
+        records, region = self.leader.records, self.leader.region
+        for _ in range(_ROUNDS):
+            missing = records.blobs.missing(wanted(records, region))
+            found = 0
+            for name, peer in sorted(self.sources.items()):
+                for at in range(0, len(missing), _BLOBS_AT_ONCE):
+                    try:
+                        async with asyncio.timeout(self.patience * 10):
+                            blobs = await peer.blobs(missing[at : at + _BLOBS_AT_ONCE])
+                    except FAILURES as error:
+                        self.report(name, type(error).__name__)
+                        break
+                    for data in blobs.values():
+                        await asyncio.to_thread(records.blobs.put, data)
+                    found += len(blobs)
+                missing = records.blobs.missing(missing)
+            if not found:
+                break
+        async with records.locks[region]:
+            await records.audit(region)
+
     async def _fetch(self, peer: Peer, start: int, end: int) -> list[bytes]:
         found: list[bytes] = []
         while start + len(found) < end:
@@ -135,29 +172,41 @@ class Recovery:
         leader.records.take(leader.region, fresh)
 
 
-def reconcile(leader: Leader) -> None:
+def reconcile(leader: Leader) -> set[int]:
     """Make the roles' states agree with the log, which may know more than an old store.
 
     Slots whose enrolment the store forgot stay lost to their holders, who enrol anew; list
     versions whose secrets are gone are passed over; no key of an old store signs a new epoch.
+    Returns the slots that changed, for the store.
     """
+    changed: set[int] = set()
     view, issuer, gate = leader.records.view.region(leader.region), leader.issuer, leader.gate
     latest = view.latest()
     leader.writer.index, leader.writer.previous = len(view.entries), view.last
     if latest is not None:
         if latest.digest != issuer.state.last_entry:
             issuer.logged(latest.digest)
-        known = issuer.state.slots.keys()
-        issuer.state.suspended = set(view.suspended & known)
-        issuer.state.retired = set(view.retired & known)
+        allotted = leader.records.auditor.regions[leader.region].commitments
+        changed = take_back(
+            issuer.state, allotted, set(view.suspended), set(view.retired), leader.entropy
+        )
+        for key in list(issuer.state.keys):
+            newer = view.epoch(key.epoch)
+            if newer is not None and newer.id.revision > key.revision:
+                del issuer.state.keys[key]
+        if changed:
+            leader.issuer = Issuer(leader.records.federation, issuer.state)
     for part in view.parts.values():
         version = (part.part.epoch, part.part.revision)
         if version not in gate.state.parts:
             gate.lost.add(version)
         elif version in view.lists:
             gate.state.listed.add(version)
+            if view.lists[version].lowest is not None:
+                gate.state.cuts.add(version)
     for policy, number in view.policies:
         gate.state.policies[policy] = max(number, gate.state.policies.get(policy, 0))
+    return changed
 
 
 def check_own(leader: Leader) -> None:

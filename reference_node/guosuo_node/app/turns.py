@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from guosuo.errors import CallerError, Reason
+from guosuo.errors import CallerError, PeerError, Reason
 from guosuo.federation.audit import AuditedEpoch
 from guosuo.federation.charter import Environment
 from guosuo.federation.clock import CUT_OFF_AT, KEY_EPOCHS, LIST_AT, PARTS, REVISIONS_AT
@@ -204,8 +204,13 @@ class Turns:
         found = []
         for (number, _), entry in sorted(view.lists.items()):
             if number == epoch:
-                keys = ListKeys.decode(records.blobs.get(entry.keys))
                 what = listing(records.auditor.judge, epoch)
+                try:
+                    keys = ListKeys.decode(records.blobs.get(entry.keys))
+                except PeerError:
+                    # Lost with an old store: what it said is taken to be what it should say.
+                    found.append(PublishedList(what, passed, entry.lowest is not None))
+                    continue
                 same = tuple(key.id for key in keys.keys) == what.keys
                 shown = (
                     what if same else type(what)(epoch, tuple(k.id for k in keys.keys), what.absent)

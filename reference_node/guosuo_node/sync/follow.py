@@ -8,7 +8,7 @@ and stays with that region.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -16,11 +16,9 @@ from guosuo.curve.entropy import Entropy
 from guosuo.errors import PeerError, Reason
 from guosuo.federation import checkpoints, notes
 from guosuo.federation.checkpoints import Checkpoint, Quorum
-from guosuo.federation.entries import Board
 from guosuo.federation.forks import equivocation, find_split
-from guosuo.federation.judge import Fork
 from guosuo.federation.merkle import Tree, leaf_hash
-from guosuo_node.app.housekeeping import kept_epochs
+from guosuo_node.app.housekeeping import wanted
 from guosuo_node.app.logs import RegionLog
 from guosuo_node.app.peers import FAILURES, Peer
 from guosuo_node.app.points import Point, reached
@@ -31,6 +29,14 @@ from guosuo_node.store.store import Store
 Report = Callable[[str, str], None]
 MAX_AHEAD = 1 << 20
 """Entries that are fetched for one checkpoint at most."""
+MAX_OCTETS = 1 << 28
+"""Octets of them at most: they are in memory before their root is known."""
+_FETCH_SECONDS = 30.0
+_ENTRIES_PER_SECOND = 50
+"""Whoever is slower than both is not listened to: nobody else can be meanwhile."""
+_BLOBS_SECONDS = 60.0
+_BREATH = 0.2
+"""Seconds between checkpoints of one stream at least."""
 _BLOBS_AT_ONCE = 32
 _LONGEST_BACKOFF = 16
 """In polls."""
@@ -53,6 +59,8 @@ class Follower:
     entropy: Entropy
     report: Report
     failures: int = 0
+    _spread: bool = False
+    """Evidence of a fork is in the store and was sent to all."""
     _fetching: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> None:
@@ -70,7 +78,9 @@ class Follower:
                     async for _, note in stream:
                         self._heard()
                         await self.take(note, home)
-            except FAILURES as error:
+                        # A flood waits in the other's buffers, not in ours.
+                        await asyncio.sleep(min(_BREATH, self.poll / 8))
+            except Exception as error:  # noqa: BLE001 - no fault of a peer ends anything here
                 self._failed(error)
             await self._pause()
 
@@ -92,7 +102,7 @@ class Follower:
                 if name == self.region:
                     self._heard()
                 await self.take(note, self.nodes[name])
-            except FAILURES as error:
+            except Exception as error:  # noqa: BLE001 - as above
                 self._failed(error)
             else:
                 return True
@@ -108,13 +118,16 @@ class Follower:
         async with self._fetching:
             log = self.records.logs[self.region]
             found = self._open(note)
-            if log.evidence is None and found.size > log.tree.size:
+            if log.evidence is not None or self.region in self.records.broken:
+                # Nothing more of it is taken in.
+                pass
+            elif found.size > log.tree.size:
                 fresh = await self._entries(source, log.tree.size, found.size)
                 if not log.fits(note, fresh):
                     await self._compare(log, note, found, source)
                     raise PeerError(Reason.LOG_PROOF, "entries or checkpoint of another history")
                 await self._keep(note, found.size, fresh)
-            elif log.evidence is None:
+            else:
                 self.records.publish(self.region, note)
             await self._convict(log)
             await self.complete(source)
@@ -144,11 +157,16 @@ class Follower:
         if end - start > MAX_AHEAD:
             raise PeerError(Reason.TOO_LONG)
         found: list[bytes] = []
-        while start + len(found) < end:
-            more, _ = await source.entries(self.region, start + len(found))
-            if not more:
-                raise PeerError(Reason.RECORD_MISSING)
-            found += more
+        octets = 0
+        async with asyncio.timeout(_FETCH_SECONDS + (end - start) / _ENTRIES_PER_SECOND):
+            while start + len(found) < end:
+                more, _ = await source.entries(self.region, start + len(found))
+                if not more:
+                    raise PeerError(Reason.RECORD_MISSING)
+                octets += sum(map(len, more))
+                if octets > MAX_OCTETS:
+                    raise PeerError(Reason.TOO_LONG)
+                found += more
         return found[: end - start]
 
     async def _keep(self, note: bytes, size: int, fresh: list[bytes]) -> None:
@@ -171,7 +189,8 @@ class Follower:
             names = self.records.blobs.missing(names)
             for at in range(0, len(names), _BLOBS_AT_ONCE):
                 try:
-                    blobs = await peer.blobs(names[at : at + _BLOBS_AT_ONCE])
+                    async with asyncio.timeout(_BLOBS_SECONDS):
+                        blobs = await peer.blobs(names[at : at + _BLOBS_AT_ONCE])
                 except FAILURES as error:
                     self._failed(error)
                     break
@@ -199,15 +218,14 @@ class Follower:
 
     async def _convict(self, log: RegionLog) -> None:
         """Keep and spread evidence of a fork, once; the judge admits nothing new."""
-        if log.evidence is None or self.region in self.records.broken:
+        if log.evidence is None or self._spread:
             return
-        self.records.broken[self.region] = PeerError(Reason.RECORD_ORDER)
+        if self.records.convict(self.region, log.evidence):
+            self.report(self.region, "forked")
         data = log.evidence.encode()
         await asyncio.to_thread(self.store.add_evidence, EQUIVOCATION, data, int(self.now()))
-        self.report(self.region, "forked")
-        latest = self.records.view.region(self.region).latest()
-        after = latest.id.epoch if latest else 0
-        self.records.auditor.judge.learn(Fork(self.region, 0, after))
+        # Only now: what cannot be stored is stored with the next checkpoint.
+        self._spread = True
         for peer in self.nodes.values():
             try:
                 await peer.submit_report(data)
@@ -230,33 +248,3 @@ class Follower:
         factor = min(1 << min(self.failures, 8), _LONGEST_BACKOFF)
         jitter = 0.5 + self.entropy.below(1000) / 1000
         await asyncio.sleep(self.poll * factor * jitter)
-
-
-def wanted(records: Records, region: str) -> Iterable[bytes]:
-    """Names of all blobs that judging a region and using its gates need."""
-    view, state = records.view.region(region), records.auditor.regions[region]
-    newest = view.latest()
-    oldest = 0 if newest is None else newest.id.epoch - kept_epochs(records)
-    for key, published in list(view.epochs.items()):
-        if key.epoch < state.judged_before or state.known(key):
-            continue
-        entry = published.entry
-        yield entry.allotment
-        # No key of older epochs can be listed: their allotments are all that counts.
-        if key.epoch < oldest:
-            continue
-        yield from (entry.status, entry.board)
-        try:
-            board = Board.decode(records.blobs.get(entry.board))
-        except PeerError:
-            continue
-        for ref in board.buckets:
-            yield ref.data
-            if ref.proof is not None:
-                yield ref.proof
-    shown = max((epoch for epoch, _ in view.lists), default=0) - 2
-    for (epoch, _), listed in list(view.lists.items()):
-        if epoch >= shown:
-            yield listed.keys
-    for policy in list(view.policies.values()):
-        yield from (policy.part.document, policy.part.table)

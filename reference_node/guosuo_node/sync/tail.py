@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from guosuo.errors import PeerError
+from guosuo.errors import PeerError, Reason
 from guosuo.federation import notes
+from guosuo.federation.forks import Equivocation, check_equivocation
 from guosuo_node.app.records import Records
+from guosuo_node.app.witnessing import EQUIVOCATION
 from guosuo_node.store.store import Store
+
+
+def _unheard(_who: str, _what: str) -> None:
+    return
 
 
 @dataclass(slots=True)
@@ -19,14 +26,41 @@ class Tail:
     """The node's own."""
     records: Records
     store: Store
+    report: Callable[[str, str], None] = _unheard
+    """Told of a region, and of what is wrong with what the store has of it."""
 
     async def catch_up(self) -> None:
-        """Everything new in the store, of all regions, taken in and judged."""
+        """Everything new in the store, of all regions, taken in and judged.
+
+        One region's trouble stays with it: what a node stored of a hostile log must not
+        keep that node from starting. `StoreUnavailable` if there is nothing to read.
+        """
         for region in self.records.logs:
             async with self.records.locks[region]:
-                grown = await self._region(region)
-                if grown:
-                    await self.records.audit(region)
+                try:
+                    grown = await self._region(region)
+                    if grown:
+                        await self.records.audit(region)
+                except PeerError as error:
+                    self.report(region, error.reason.value)
+                except OSError as error:
+                    self.report(region, type(error).__name__)
+        await self._evidence()
+
+    async def _evidence(self) -> None:
+        """Proof of forks that this node found, at any time and by any of its processes."""
+        records = self.records
+        if len(records.forked) == len(records.logs):
+            return
+        for stored in await asyncio.to_thread(self.store.evidence, EQUIVOCATION):
+            for region in records.logs.keys() - records.forked:
+                origin = records.federation.origin(region)
+                try:
+                    evidence = Equivocation.decode(stored.data)
+                    check_equivocation(evidence, origin, records.federation.member(region).log_key)
+                except PeerError:
+                    continue
+                records.convict(region, evidence)
 
     async def _region(self, region: str) -> bool:
         if region in self.records.broken:
@@ -45,7 +79,7 @@ class Tail:
                 self.records.publish(region, note)
             except PeerError as error:
                 # The store is this node's own: another process may be ahead of the entries.
-                if log.reader.size > 0:
+                if log.reader.size > 0 or error.reason is Reason.RECORD_MISSING:
                     return grown
                 self.records.broken[region] = error
         return grown

@@ -1,0 +1,1 @@
+"""What `guosuo bench` measures of a node."""
