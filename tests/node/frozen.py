@@ -42,7 +42,10 @@ EVIDENCE = (
 def federation() -> Federation:
     """As much of a federation as a store looks at."""
     member = SimpleNamespace(root_key=bytes(ROOT.verify_key), log_key=bytes(LOG.verify_key))
-    return cast("Federation", SimpleNamespace(scheme=SCHEME, member=lambda _region: member))
+    found = SimpleNamespace(
+        scheme=SCHEME, member=lambda _region: member, memberships=lambda _region: (member,)
+    )
+    return cast("Federation", found)
 
 
 def issuer() -> IssuerState:

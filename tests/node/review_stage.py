@@ -60,6 +60,9 @@ class Paper:
     async def blobs(self, names: Sequence[bytes]) -> dict[bytes, bytes]:
         return {name: self.files[name] for name in names if name in self.files}
 
+    async def charter(self) -> bytes:
+        raise TimeoutError
+
     async def add_checkpoint(self, note: bytes, old_size: int, proof: Sequence[bytes]) -> bytes:
         raise TimeoutError
 

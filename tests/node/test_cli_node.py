@@ -251,15 +251,6 @@ def test_a_new_certificate_counts_without_a_restart(federation: Cluster) -> None
     assert tls.hosts_of(tls.load_identity(node.home.tls)) == ("node.example",)
 
 
-@pytest.mark.parametrize("what", ["log", "witness"])
-def test_keys_of_the_charter_are_not_changed_by_pretending(federation: Cluster, what: str) -> None:
-    before = (federation.nodes[A].home.keys).read_bytes()
-    said = guosuo("node", "rotate", home(federation, A), what)
-    assert said.code == 2
-    assert "new version of the charter" in said.err
-    assert (federation.nodes[A].home.keys).read_bytes() == before
-
-
 def test_the_next_epoch_is_turned_when_asked(federation: Cluster) -> None:
     federation.wait_part(federation.epoch + 1, 3)
     found = answer("node", "turn-epoch", home(federation, A))

@@ -327,7 +327,7 @@ ANSWERS: dict[str, tuple[str, Any, Callable[[FederationClient], Any]]] = {
     "a charter of nothing": ("GetCharter", pb.GetCharterResponse(), lambda c: c.charter()),
     "a charter too long": (
         "GetCharter",
-        pb.GetCharterResponse(charter=bytes((512 << 10) + 1)),
+        pb.GetCharterResponse(charter=bytes((4 << 20) + 1)),
         lambda c: c.charter(),
     ),
     "a note of nothing": ("GetCheckpoint", pb.GetCheckpointResponse(), lambda c: c.checkpoint(A)),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from nacl.signing import SigningKey
 
 from guosuo.client.channel import NodeChannel, Patience
 from guosuo.client.federation import FederationClient
@@ -32,6 +33,7 @@ from guosuo.host.directory import FederationDirectory
 from guosuo.pb import federation_pb2 as pb
 from guosuo.roles.bundle import audit_bundle
 from guosuo.roles.wallet import Wallet
+from tests.support.amending import adopt, amended, found, member, signed
 from tests.support.fake_node import FakeLog, FakeNode, Method, constant, serving
 from tests.support.world import EVERY_CONSENT, POLICY, World
 
@@ -154,6 +156,48 @@ def test_a_federation_without_witnesses_is_followed_by_the_log_s_signature(
     with ExitStack() as stack:
         Nodes(stack, tmp_path, alone, FakeNode(alone)).follow()
     assert whole(tmp_path, alone)
+
+
+def test_a_copy_follows_later_charters(tmp_path: Path) -> None:
+    """A log key is renewed, a member joins; the copy began with the first version alone."""
+    world = World(regions=(A, B))
+    FederationDirectory.found(tmp_path, world.signed_charter)
+    with ExitStack() as stack:
+        nodes = Nodes(stack, tmp_path, world, FakeNode(world))
+        nodes.follow()
+    assert whole(tmp_path, world)
+    world.logs[A] = SigningKey(world.entropy.octets(32))
+    data = signed(world, amended(world, add=["500000"], renew=[member(world, A)]))
+    for name in (A, B):
+        adopt(world, name, data)
+    found(world, "500000")
+    world.turn()
+    silent = FakeNode(world, lies={"Federation/GetCharter": constant(pb.GetCharterResponse())})
+    with ExitStack() as stack:
+        news = Nodes(stack, tmp_path, world, silent).follow()
+    # B's log names the blob; A's checkpoint is of a key that nobody vouches for yet.
+    assert stored(tmp_path, B, world) == world.regions[B].entries
+    assert [fault.reason for fault in news[A].faults] == ["note-signature"]
+    with ExitStack() as stack:
+        nodes = Nodes(stack, tmp_path, world, FakeNode(world))
+        assert not any(news.faults for news in nodes.follow().values())
+        assert not any(news.faults for news in nodes.follow().values())
+    kept = FederationDirectory(tmp_path, world.suite)
+    assert kept.catch_up().federation.version == 2
+    assert all(list(kept.regions[r].entries()) == world.regions[r].entries for r in world.regions)
+    # Whoever begins now gets all versions at once.
+    later = tmp_path / "later"
+
+    async def begin() -> None:
+        with serving(FakeNode(world)) as target:
+            async with NodeChannel(target, None) as channel:
+                client = FederationClient(channel)
+                await fetch_charter([client], later, world.federation.id, world.suite)
+
+    asyncio.run(begin())
+    with ExitStack() as stack:
+        Nodes(stack, later, world, FakeNode(world)).follow()
+    assert whole(later, world)
 
 
 def test_what_broke_off_is_resumed(among: Callable[..., Nodes], root: Path, world: World) -> None:

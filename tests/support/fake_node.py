@@ -25,6 +25,7 @@ from google.rpc.status_pb2 import Status
 
 from guosuo.client.errors import DETAILS_KEY
 from guosuo.federation import checkpoints, merkle
+from guosuo.federation.charters import encode_charters
 from guosuo.federation.checkpoints import WITNESS_PREFIX, Checkpoint
 from guosuo.federation.merkle import Tree
 from guosuo.pb import directory_pb2, enrolment_pb2, status_pb2
@@ -130,7 +131,7 @@ class FakeNode:
         return getattr(self, f"_{name.partition('/')[2]}")(request, context)
 
     def _GetCharter(self, request: Any, context: Any) -> Answer:
-        return pb.GetCharterResponse(charter=self.world.signed_charter)
+        return pb.GetCharterResponse(charter=encode_charters(self.world.view.federation))
 
     def _GetCheckpoint(self, request: Any, context: Any) -> Answer:
         if request.region not in self.world.regions:

@@ -29,7 +29,7 @@ from guosuo.roles.turn import BucketWork
 from guosuo.roles.wallet import Wallet
 from guosuo.suite import Suite
 from guosuo_node.app.blobs import BlobStore
-from guosuo_node.app.keys import NodeKeys
+from guosuo_node.app.keys import fitting, load_keys
 from guosuo_node.app.leader import Leader
 from guosuo_node.app.records import Records
 from guosuo_node.app.recovery import reconcile
@@ -126,7 +126,10 @@ class Leading:
         assert lease is not None
         leader = Leader.load(
             region=REGION,
-            keys=NodeKeys.load(self.home.keys, key),
+            keys=fitting(
+                load_keys((self.home.keys, *self.home.renewed_keys()), key),
+                records.view.ruling(REGION),
+            ),
             records=records,
             store=store,
             lease=lease,
@@ -134,7 +137,7 @@ class Leading:
             now=lambda: self.now,
         )
         workers = Workers(self.federation, self.entropy)
-        turns = Turns(leader, workers, self.tell)  # type: ignore[arg-type] # builds likewise
+        turns = Turns(leader, workers, self.tell, self.federation)  # type: ignore[arg-type] # builds likewise
         return leader, turns, workers
 
     @property

@@ -30,6 +30,7 @@ from guosuo.federation.charter import (
     sign_charter,
 )
 from guosuo.federation.entries import Action, CheckpointInfo, OrderEntry, OrderReason
+from guosuo.federation.lists import REMOVED
 from guosuo.federation.records import Append, Effects, Kind, LogWriter, PutBlob, digest
 from guosuo.federation.trust_list import Absence
 from guosuo.federation.view import FederationView
@@ -188,7 +189,7 @@ class World:
         self.suite = suite or Suite.sha256()
         self.signed_charter = sign_charter(charter, self.roots).encode()
         self.federation: Federation = open_charter(self.signed_charter, self.suite)
-        self.view = FederationView(self.federation)
+        self.view = FederationView(self.federation, self.fetch)
         self.auditor = Auditor(self.view)
         self.epoch = 99
         self.now = self.federation.clock.start(self.epoch)
@@ -252,10 +253,12 @@ class World:
                 self.auditor.follow(name, self.fetch)
         for name, region in self.regions.items():
             self.publish(name, region.gate.prepare_parts(self.epoch, self.entropy, ahead=1))
-            admitted = [
-                a for a in self.auditor.listable(self.epoch) if a.published.id.region not in gone
-            ]
-            explained = [Absence(region=r, reason=why) for r, why in gone.items()]
+            found = self.auditor.listable(self.epoch, name)
+            admitted = [a for a in found if a.published.id.region not in gone]
+            removed = {
+                r: why for r, why in self.auditor.listing(self.epoch, name).absent if why == REMOVED
+            }
+            explained = [Absence(region=r, reason=why) for r, why in (gone | removed).items()]
             self.publish(
                 name,
                 region.gate.publish_list(self.epoch, admitted, self.entropy, absent=explained),

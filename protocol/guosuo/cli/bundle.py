@@ -238,7 +238,7 @@ class Making:
             after[name] = CheckpointInfo(
                 checkpoint=name,
                 names=read_names(text),
-                place=names_text(self.records.federation.member(self.region).names),
+                place=names_text(self.records.federation.known(self.region).names),
                 policy=self._policy_of_checkpoints(document),
             )
         self.report["checkpoints"] = sorted(after)
@@ -285,7 +285,7 @@ class Making:
         return tuple(effect for epoch in epochs for effect in self._list(epoch))
 
     def _list(self, epoch: int) -> Effects:
-        admitted = self.auditor.listable(epoch)
+        admitted = self.auditor.listable(epoch, self.region)
         absent = self._absences(epoch, admitted)
         listed = {audited.published.id.region for audited in admitted}
         row = {"epoch": epoch, "regions": sorted(listed), "absent": [a.region for a in absent]}

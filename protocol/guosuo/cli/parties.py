@@ -52,7 +52,7 @@ def check_region(federation: Federation, code: str) -> None:
 
 def region_label(federation: Federation, code: str) -> str:
     """As "440000 Guangdong 广东省"."""
-    return " ".join(dict.fromkeys((code, names_text(federation.member(code).names))))
+    return " ".join(dict.fromkeys((code, names_text(federation.known(code).names))))
 
 
 def names_text(names: tuple[Name, ...]) -> str:

@@ -140,7 +140,7 @@ def _invitation(records: FederationDirectory, poster: str | None, at: str | None
 def _announce(
     desk: Desk, records: FederationDirectory, invitation: Invitation, info: CheckpointInfo
 ) -> None:
-    region = names_text(records.federation.member(invitation.region).names)
+    region = names_text(records.federation.known(invitation.region).names)
     desk.say(f"{names_text(info.names)} ({info.checkpoint}), {info.place}", "bold")
     desk.say(f"asks for policy {invitation.policy} of {region} ({invitation.region}).")
 

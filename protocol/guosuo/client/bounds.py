@@ -14,7 +14,8 @@ from guosuo.errors import PeerError, Reason
 from guosuo.federation.merkle import HASH_SIZE
 
 MAX_NOTE: Final = 64 << 10
-MAX_CHARTER: Final = 512 << 10
+MAX_CHARTER: Final = 4 << 20
+"""All versions together."""
 MAX_PROOF: Final = 63
 MAX_INDEX: Final = (1 << 62) - 1
 """Sizes and indices of logs; beyond it nothing was ever written."""

@@ -8,12 +8,13 @@ root over all entries itself. Two histories that both were signed become evidenc
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from guosuo.errors import PeerError, Reason, refuse
 from guosuo.federation import merkle, notes
 from guosuo.federation.charter import Federation
+from guosuo.federation.charters import CharterHistory, adopted
 from guosuo.federation.checkpoints import Checkpoint, Quorum, open_checkpoint
 from guosuo.federation.forks import (
     Advanced,
@@ -27,11 +28,14 @@ from guosuo.federation.merkle import Tree
 from guosuo.federation.records import (
     GENESIS,
     LOGGED,
+    FetchBlob,
+    Kind,
     LogEntry,
     digest,
     kind_of,
     open_record,
 )
+from guosuo.federation.view import FederationView
 
 MAX_LOG: Final = 1 << 22
 """Entries of a log that a copy holds at most; a region makes a few dozen in an epoch."""
@@ -42,19 +46,39 @@ def quorum_of(federation: Federation) -> Quorum:
     return Quorum(federation.witness_keys, federation.operators, federation.cosignatures)
 
 
+def _no_blob(_: bytes) -> bytes:
+    raise PeerError(Reason.RECORD_MISSING)
+
+
 @dataclass(slots=True)
 class Chain:
     """Checks signature and place of entries as they come, so that garbage ends at once."""
 
     federation: Federation
+    """The newest version of the charter known."""
     region: str
     index: int = 0
     previous: bytes = GENESIS
+    version: int = 1
+    """The version that the log adopted before the next entry."""
+    fetch: FetchBlob = _no_blob
+    """Where later charters are, if a log adopts one that is not known."""
+
+    @classmethod
+    def behind(cls, view: FederationView, region: str, fetch: FetchBlob) -> Chain:
+        """Of entries that follow those in a view."""
+        known = view.region(region)
+        index, version = len(known.entries), known.charter
+        return cls(view.federation, region, index, known.last, version, fetch)
+
+    def ruling(self) -> Federation:
+        """The version by which the next entry, and a checkpoint that ends here, is judged."""
+        return CharterHistory(self.federation).version(self.version)
 
     def take(self, entries: Iterable[bytes]) -> None:
         """The next entries in order; `PeerError` at the first that is not."""
-        key = self.federation.member(self.region).log_key
         for data in entries:
+            key = self.ruling().member(self.region).log_key
             kind = kind_of(data)
             if kind not in LOGGED:
                 refuse(Reason.RECORD_KIND)
@@ -65,7 +89,20 @@ class Chain:
                 self.previous,
             ):
                 refuse(Reason.RECORD_ORDER)
+            if kind is Kind.CHARTER:
+                self._adopt(entry.body)
             self.index, self.previous = self.index + 1, digest(data)
+
+    def _adopt(self, body: bytes) -> None:
+        """As `FederationView.append` does."""
+        history = CharterHistory(self.federation)
+        try:
+            _, found = adopted(history, self.region, self.version, body, self.fetch)
+        except PeerError as error:
+            if error.reason is Reason.RECORD_MISSING:
+                raise
+            return
+        self.federation, self.version = history.current, found.version
 
 
 @dataclass(slots=True)
@@ -81,9 +118,10 @@ class LogCopy:
     ) -> LogCopy:
         """From stored entries, verified before, and the stored note, empty if there is none.
 
-        A note that does not belong to the entries is left out: it is fetched again.
+        `federation`: the version of the charter that the entries end with. A note that does
+        not belong to the entries is left out: it is fetched again.
         """
-        member = federation.member(region)
+        member = federation.known(region)
         copy = cls(LogReader(federation.origin(region), member.log_key, quorum_of(federation)))
         for entry in entries:
             copy.tree.append(merkle.leaf_hash(entry))
@@ -99,6 +137,20 @@ class LogCopy:
     def size(self) -> int:
         """Entries held; never fewer than the checkpoint covers."""
         return self.tree.size
+
+    def under(self, federation: Federation) -> None:
+        """Judge what comes by that version of the charter."""
+        self.reader = self.reader.under(federation)
+
+    def open_under(self, note: bytes, versions: Iterable[Federation]) -> Checkpoint:
+        """As `open` by any of these versions: which one the entries will say (GS-REC-20)."""
+        fault = PeerError(Reason.NOTE_SIGNATURE)
+        for version in versions:
+            try:
+                return replace(self, reader=self.reader.under(version)).open(note)
+            except PeerError as error:
+                fault = error
+        raise fault
 
     def open(self, note: bytes) -> Checkpoint:
         """What a note says, once the log and enough witnesses are found to have signed it.

@@ -56,7 +56,7 @@ class FederationClient:
         return self.channel.target
 
     async def charter(self) -> bytes:
-        """SignedCharter of the newest version that the node adopted, unchecked."""
+        """All versions of the charter that the node knows, unchecked."""
         answer = await self.channel.call(self._stub.GetCharter, pb.GetCharterRequest())
         return bounds.octets(answer.charter, bounds.MAX_CHARTER)
 

@@ -36,10 +36,10 @@ from guosuo.client.names import (
     shown_epochs,
 )
 from guosuo.errors import CallerError, PeerError, Reason
-from guosuo.federation.charter import open_charter
+from guosuo.federation.charters import named_charters, open_charters, signed_charters
 from guosuo.federation.forks import Advanced, Equivocation
 from guosuo.federation.merkle import leaf_hash
-from guosuo.federation.records import GENESIS, digest
+from guosuo.federation.records import digest
 from guosuo.federation.view import FederationView
 from guosuo.host.directory import FederationDirectory, Publication
 from guosuo.host.files import write_atomically
@@ -54,6 +54,8 @@ UNREACHABLE: Final = "unreachable"
 TOO_LARGE: Final = "too-large"
 _SUSPICIOUS: Final = frozenset({Reason.LOG_PROOF, Reason.RECORD_ORDER})
 """What entries that do not go on from the known ones are refused for."""
+_AMENDED: Final = frozenset({Reason.NOTE_SIGNATURE, Reason.COSIGNATURES, Reason.RECORD_MISSING})
+"""What a log that adopted an unknown charter is refused for."""
 _AT_ONCE: Final = 16
 """Entries taken in before other tasks get their turn."""
 
@@ -67,7 +69,7 @@ class Source(Protocol):
         ...
 
     async def charter(self) -> bytes:
-        """SignedCharter."""
+        """All versions of the charter."""
         ...
 
     async def checkpoint(self, region: str) -> bytes | None:
@@ -137,7 +139,13 @@ class Mirror:
         news = News(region, self._stored[region])
         for source in self._sources[:MAX_ASKED]:
             try:
-                await self._advance(region, source, news)
+                try:
+                    await self._advance(region, source, news)
+                except PeerError as error:
+                    # Signed by keys that are not known: perhaps of a later charter.
+                    if error.reason not in _AMENDED or not await self._learn(source):
+                        raise
+                    await self._advance(region, source, news)
             except (NodeFailure, PeerError) as error:
                 news.faults.append(self._fault(source, error))
             if news.answered and not self._is_behind(region, now):
@@ -156,9 +164,9 @@ class Mirror:
             return
         if self._keep(news, copy.contradicts(note)):
             raise _ForkedError(Reason.LOG_PROOF)
-        found = copy.open(note)
+        found = copy.open_under(note, reversed(self.view.history.versions))
         try:
-            more = await self._entries(source, region, copy.size, found.size)
+            more = await self._entries(source, region, copy, found.size)
             outcome = copy.take(note, more)
         except PeerError as error:
             if error.reason not in _SUSPICIOUS or not copy.reader.note:
@@ -173,19 +181,36 @@ class Mirror:
         news.answered = True
         await self._take_in(region, more)
 
-    async def _entries(self, source: Source, region: str, start: int, end: int) -> list[bytes]:
-        """Entries [start, end) of the source, each signed and in its place."""
-        last = self.view.regions[region].last if start else GENESIS
-        chain = Chain(self.directory.federation, region, start, last)
+    async def _learn(self, source: Source) -> bool:
+        """Ask for later versions of the charter; whether there is any."""
+        try:
+            later = signed_charters(await source.charter())[1:]
+            return sum(self.directory.learn(version) for version in later) > 0
+        except (NodeFailure, PeerError):
+            return False
+
+    async def _charters(self, region: str, page: Sequence[bytes], version: int) -> None:
+        """Blobs of charters that entries adopt: by whose keys the log goes on."""
+        await self.fetch_blobs(Wanted(region, name) for name in named_charters(page, version))
+
+    async def _entries(self, source: Source, region: str, copy: LogCopy, end: int) -> list[bytes]:
+        """Entries of the source from those held up to `end`, each signed and in its place.
+
+        The copy is told by which charter they are judged.
+        """
+        chain = Chain.behind(self.view, region, self.directory.fetch)
         found: list[bytes] = []
         while chain.index < end:
             page, _ = await source.entries(region, chain.index, min(PAGE, end - chain.index))
             if not page:
                 raise PeerError(Reason.LOG_PROOF, "a checkpoint without its entries")
+            await self._charters(region, page, chain.version)
             for at in range(0, len(page), _AT_ONCE):
                 chain.take(page[at : at + _AT_ONCE])
                 await asyncio.sleep(0)
             found += page
+        behind = end >= chain.index
+        copy.under(chain.ruling() if behind else self.view.ruling_at(region, end))
         return found
 
     async def _leaves(self, source: Source, region: str, end: int) -> list[bytes]:
@@ -209,12 +234,13 @@ class Mirror:
             # Cancelled in between: tree and view are no longer at the same place.
             del self._copies[region]
             raise
+        self.directory.amend()
         self._store(region)
 
     def _store(self, region: str) -> None:
         """Write what the view has and the files have not; again after a disk was full."""
         entries, files = self.view.regions[region].entries, self.directory.regions[region]
-        while (index := self._stored[region]) < len(entries):
+        while (index := self._stored.setdefault(region, 0)) < len(entries):
             files.publish([Publication(index, entries[index])])
             self._stored[region] = index + 1
         copy = self._copies.get(region)
@@ -224,7 +250,7 @@ class Mirror:
     def _copy(self, region: str) -> LogCopy:
         if region not in self._copies:
             self._copies[region] = LogCopy.resume(
-                self.directory.federation,
+                self.view.ruling(region),
                 region,
                 self.view.regions[region].entries,
                 self._note(region),
@@ -362,7 +388,7 @@ async def fetch_charter(
     for source in sources:
         try:
             data = await source.charter()
-            found = open_charter(data, suite).id
+            found = open_charters(data, suite).id
         except (NodeFailure, PeerError) as error:
             faults.append(Fault(source.target, _word(error)))
             continue

@@ -236,6 +236,7 @@ class _Examination:
                 KeyId(self.published.id.region, c.epoch, c.revision) for c in entry.cuts or ()
             ),
             whole_since=self.whole_since,
+            charter=self.published.charter,
         )
         readable = commitments is not None and unread is not None and not unread
         audited = (

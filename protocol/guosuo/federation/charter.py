@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
@@ -11,16 +11,26 @@ import nacl.signing
 
 from guosuo.errors import CallerError, PeerError, Reason
 from guosuo.federation.clock import Clockwork
-from guosuo.federation.ids import NAME, Ed25519Key, Ed25519Signature, OrganisationId, Region
-from guosuo.federation.records import digest, signature_holds
+from guosuo.federation.ids import (
+    NAME,
+    Ed25519Key,
+    Ed25519Signature,
+    Epoch,
+    Instant,
+    OrganisationId,
+    Region,
+)
+from guosuo.federation.records import Kind, digest, open_record, signature_holds
 from guosuo.policy.envelope import Envelope, check_bounds
 from guosuo.scheme import Scheme
 from guosuo.suite import Suite
 from guosuo.wire import cbor
-from guosuo.wire.schema import Match, Message, Range, Size, Text, message
+from guosuo.wire.schema import Hash, Match, Message, Range, Size, Text, message
 
 MAX_CHARTER = 1 << 18
 """Octets of a charter at most."""
+MAX_SIGNED = 1 << 19
+"""Octets of a charter with its signatures at most."""
 DEVELOPMENT_WITNESSES = 4
 """With fewer witnesses than this no single one may fail: good for development only."""
 LATE_EPOCHS = 3
@@ -138,6 +148,19 @@ class Charter(Message):
     parameters: Parameters
     envelope: Envelope | None = None
     """What no policy of a member may refuse or accept; absent if there are no such bounds."""
+    previous: Hash | None = None
+    """SHA-256 of the version before; absent in version 1, as the next two are (GS-REC-16)."""
+    adopt_from: Epoch | None = None
+    """The first epoch with which a region may adopt it."""
+    adopt_by: Epoch | None = None
+    """The first epoch that is refused of a region that has not adopted it."""
+    expires: Instant | None = None
+    """From when on people are told that the federation lacks a newer one; nothing stops."""
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of its octets, by which the next version names it."""
+        return digest(self.encode())
 
 
 @message
@@ -152,15 +175,16 @@ class CharterSignature(Message):
 class SignedCharter(Message):
     """The octets of a charter and who signed them."""
 
-    MAX_SIZE = 1 << 19
+    MAX_SIZE = MAX_SIGNED
 
     charter: Annotated[bytes, Size(1, MAX_CHARTER)]
-    signatures: Annotated[tuple[CharterSignature, ...], Size(1, 512)]
+    signatures: Annotated[tuple[CharterSignature, ...], Size(1, 1024)]
+    """Of the members of this version and of the one before: a region with two root keys twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Federation:
-    """A checked charter with everything derived from it."""
+    """A checked charter with everything derived from it, as one version has it."""
 
     charter: Charter
     scheme: Scheme
@@ -171,6 +195,15 @@ class Federation:
     """Every witness by name: members' codes, and names of stand-alone ones (GS-REC-14)."""
     operators: Mapping[str, str]
     """Who runs each witness."""
+    signed: bytes = field(repr=False, default=b"")
+    """Octets of the signed charter."""
+    earlier: tuple[Federation, ...] = field(repr=False, default=())
+    """All versions before this one, ascending."""
+
+    @property
+    def version(self) -> int:
+        """The charter's version, from 1."""
+        return self.charter.version
 
     @property
     def cosignatures(self) -> int:
@@ -202,6 +235,42 @@ class Federation:
             raise PeerError(Reason.REGION_UNKNOWN)
         return found
 
+    def memberships(self, region: str) -> tuple[Member, ...]:
+        """The member as this and earlier versions have it, newest first; `REGION_UNKNOWN`."""
+        versions = (self, *reversed(self.earlier))
+        found = tuple(v.members[region] for v in versions if region in v.members)
+        if not found:
+            raise PeerError(Reason.REGION_UNKNOWN)
+        return found
+
+    def known(self, region: str) -> Member:
+        """As `member`; of one that was removed, as it was last.
+
+        What a removed region published, and what its holders hold, stays readable.
+        """
+        return self.memberships(region)[0]
+
+    def former(self) -> frozenset[str]:
+        """Codes of members that were removed; nobody gets them again (GS-REC-17)."""
+        ever = {region for version in self.earlier for region in version.members}
+        return frozenset(ever - self.members.keys())
+
+
+def open_signed(federation: Federation, region: str, kind: Kind, data: bytes) -> bytes:
+    """The payload of a record that stands in no log's order; `PeerError` (GS-REC-22).
+
+    Signed with the newest log key that is known of the region, or the one before: who asks
+    does not know whether the region has adopted the newest charter yet.
+    """
+    members = federation.memberships(region)
+    keys = tuple(dict.fromkeys(member.log_key for member in members))[:2]
+    try:
+        return open_record(keys[0], federation.id, kind, data)
+    except PeerError as error:
+        if error.reason is not Reason.RECORD_SIGNATURE or len(keys) == 1:
+            raise
+    return open_record(keys[1], federation.id, kind, data)
+
 
 def threshold(members: int) -> int:
     """⌈2n/3⌉ signatures, always more than half."""
@@ -229,39 +298,74 @@ def open_charter(data: bytes, suite: Suite) -> Federation:
     """Check a first charter and derive the federation; `PeerError(CHARTER)` (GS-REC-6).
 
     The identifier is the hash of these octets, so a reader who pins the
-    identifier pins members, keys, parameters and environment.
+    identifier pins members, keys, parameters and environment. Later versions are
+    `guosuo.federation.charters`' affair.
     """
     signed = SignedCharter.decode(data)
     charter = Charter.decode(signed.charter)
-    members = {member.region: member for member in charter.members}
-    if [m.region for m in charter.members] != sorted(members) or charter.version != 1:
+    links = (charter.previous, charter.adopt_from, charter.adopt_by)
+    if charter.version != 1 or links != (None, None, None):
         raise PeerError(Reason.CHARTER)
     if charter.suite != suite.name:
         raise PeerError(Reason.CHARTER, "the federation uses another ciphersuite")
+    parts = check_content(charter)
+    if not signed_by_enough(signed, parts.members):
+        raise PeerError(Reason.CHARTER)
+    return derive(charter, data, parts, Scheme.of(suite, digest(signed.charter)))
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a charter says, checked, by name."""
+
+    members: Mapping[str, Member]
+    organisations: Mapping[str, Organisation]
+    witness_keys: Mapping[str, bytes]
+    operators: Mapping[str, str]
+
+
+def check_content(charter: Charter) -> Content:
+    """All rules of one version by itself, signatures apart; `PeerError(CHARTER)`."""
+    members = {member.region: member for member in charter.members}
+    if [m.region for m in charter.members] != sorted(members):
+        raise PeerError(Reason.CHARTER)
     if len({m.root_key for m in charter.members}) != len(members):
         raise PeerError(Reason.CHARTER)
     if charter.envelope is not None:
         check_bounds(charter.envelope)
     _check_parameters(charter)
-    organisations = _organisations(charter, members)
-    witness_keys, operators = _witnesses(charter)
-    if _valid_signers(signed.signatures, members, _signed(signed.charter)) < threshold(
-        len(members)
-    ):
-        raise PeerError(Reason.CHARTER)
+    return Content(members, _organisations(charter, members), *_witnesses(charter))
+
+
+def derive(
+    charter: Charter,
+    signed: bytes,
+    content: Content,
+    scheme: Scheme,
+    earlier: tuple[Federation, ...] = (),
+) -> Federation:
+    """The federation of a version that was checked."""
     return Federation(
         charter=charter,
-        scheme=Scheme.of(suite, digest(signed.charter)),
+        scheme=scheme,
         clock=Clockwork(
             charter.parameters.epoch_zero,
             charter.parameters.epoch_seconds,
             charter.parameters.tick_seconds,
         ),
-        members=members,
-        organisations=organisations,
-        witness_keys=witness_keys,
-        operators=operators,
+        members=content.members,
+        organisations=content.organisations,
+        witness_keys=content.witness_keys,
+        operators=content.operators,
+        signed=signed,
+        earlier=earlier,
     )
+
+
+def signed_by_enough(signed: SignedCharter, members: Mapping[str, Member]) -> bool:
+    """Whether the threshold of these members signed, each with the root key given here."""
+    valid = _valid_signers(signed.signatures, members, _signed(signed.charter))
+    return valid >= threshold(len(members))
 
 
 def _check_parameters(charter: Charter) -> None:

@@ -35,6 +35,7 @@ class Rule(StrEnum):
     NOT_READABLE = "not-readable"
     FORKED = "forked"
     # refuse: no later byte can mend it
+    CHARTER = "charter"
     ENTRY = "entry"
     POSSESSION = "possession"
     KEY_REUSED = "key-reused"
@@ -75,6 +76,8 @@ class Finding:
     """Own keys that the entry declares stolen."""
     whole_since: int = 0
     """The entry signs every slot that any entry of this or a later epoch number signed."""
+    charter: int = 1
+    """The version of the charter that the log had adopted before the entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,16 @@ class Fork:
     """Last epoch number whose entries both histories contain."""
 
 
-Fact: TypeAlias = Finding | Missing | Void | Shared | Exposed | Fork
+@dataclass(frozen=True, slots=True)
+class Amended:
+    """There is a version of the charter that every log has to adopt (GS-REC-21)."""
+
+    version: int
+    adopt_by: int
+    """The first epoch that is refused of logs that have not."""
+
+
+Fact: TypeAlias = Finding | Missing | Void | Shared | Exposed | Fork | Amended
 
 
 def join(one: Finding, other: Finding) -> Finding:
@@ -154,4 +166,5 @@ def join(one: Finding, other: Finding) -> Finding:
         active=max(one.active, other.active),
         cuts=one.cuts | other.cuts,
         whole_since=max(one.whole_since, other.whole_since),
+        charter=max(one.charter, other.charter),
     )

@@ -112,6 +112,12 @@ class LogReader:
         log_key = federation.member(region).log_key
         return LogReader(federation.origin(region), log_key, Quorum.of(federation))
 
+    def under(self, federation: Federation) -> LogReader:
+        """The same reader, who judges by that version of the charter (GS-REC-20)."""
+        region = self.origin.rpartition("/")[2]
+        log_key = federation.known(region).log_key
+        return replace(self, log_key=log_key, quorum=Quorum.of(federation))
+
     def advance(self, data: bytes, proof: Proof = ()) -> Outcome:
         """What a note that somebody hands over means (GS-LOG-19).
 

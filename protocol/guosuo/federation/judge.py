@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from guosuo.errors import CallerError, Reason
 from guosuo.federation.clock import KEY_EPOCHS
 from guosuo.federation.facts import (
+    Amended,
     Exposed,
     Fact,
     Finding,
@@ -40,6 +41,7 @@ __all__ = [
     "MAX_CUT_REVISIONS",
     "MAX_KEY_REVISION",
     "MISSING_REPORTS",
+    "Amended",
     "Exposed",
     "Fact",
     "Finding",
@@ -154,6 +156,8 @@ class Judge:
         self.hold_epochs, self.late_epochs = hold_epochs, late_epochs
         self._facts = {region: _Facts() for region in regions}
         self._burnt: frozenset[KeyId] | None = None
+        self._amended: dict[int, int] = {}
+        """Versions of the charter, each with the epoch from which it binds."""
 
     @property
     def key_epochs(self) -> int:
@@ -209,6 +213,10 @@ class Judge:
                 after = min(fact.after, known.forks.get(fact.line, fact.after))
                 known.forks[fact.line] = after
                 _invalidate(known, after + 1)
+            case Amended():
+                self._amended[fact.version] = fact.adopt_by
+                for known in self._facts.values():
+                    _invalidate(known, fact.adopt_by)
 
     def exposed(self, region: str) -> frozenset[KeyId]:
         """Keys of the region whose secret is public."""
@@ -365,7 +373,9 @@ class Judge:
             return Ruling.LATE, Rule.FORKED
         if not finding.witnessed:
             return Ruling.LATE, Rule.NOT_WITNESSED
-        # 2. What no later byte can mend.
+        # 2. What no later byte can mend: first, that the log was behind with the charter.
+        if any(v > finding.charter and t <= finding.key.epoch for v, t in self._amended.items()):
+            return Ruling.REFUSE, Rule.CHARTER
         if finding.refused is not None:
             return Ruling.REFUSE, finding.refused
         if finding.key in known.shared:
@@ -390,7 +400,7 @@ class Judge:
     def _is_settled(self, fact: Fact) -> bool:
         """Whether it says something about an epoch that was settled (theft apart)."""
         match fact:
-            case Exposed() | Fork():
+            case Exposed() | Fork() | Amended():
                 return False
             case Void():
                 base, epoch = self._of(fact.region).base, fact.epoch

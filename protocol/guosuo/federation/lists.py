@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from guosuo.federation.charter import Federation
 from guosuo.federation.clock import (
     CHECKPOINT_POLL,
     KEY_EPOCHS,
@@ -21,6 +22,8 @@ from guosuo.federation.judge import Judge, Judged, Ruling
 from guosuo.federation.trust_list import MAX_CUTS, MAX_REVISION
 from guosuo.scheme import KeyId
 
+REMOVED = "removed"
+"""Reason of an absence: a later version of the charter removed the member (GS-REC-21)."""
 EXPOSED = "key-exposed"
 """Reason of an absence: the secret of a key that would be listed is public."""
 _NOBODY: Mapping[str, str] = MappingProxyType({})
@@ -73,18 +76,25 @@ def listing(
     *,
     late_epochs: int | None = None,
     omitted: Mapping[str, str] = _NOBODY,
+    under: Federation | None = None,
 ) -> Listing:
     """The list of an epoch, as the facts stand now (GS-LIST-5).
 
     `late_epochs`: a gate may list late regions shorter than the charter allows, or not at
     all (0). `omitted`: regions that the gate authority does not recognise, with the
-    reason.
+    reason. `under`: the version of the charter that the gate's region adopted; its members
+    are listed, and those that were removed until then are absent for ever.
     """
     limit = judge.late_epochs
     late = limit if late_epochs is None else max(0, min(late_epochs, limit))
     keys: list[KeyId] = []
     absent: list[tuple[str, str]] = []
-    for region in sorted(judge.regions):
+    regions = judge.regions
+    if under is not None:
+        former = under.former()
+        omitted = {**omitted, **dict.fromkeys(former, REMOVED)}
+        regions &= under.members.keys() | former
+    for region in sorted(regions):
         if region in omitted:
             absent.append((region, omitted[region]))
             continue
@@ -109,6 +119,7 @@ def due(
     *,
     late_epochs: int | None = None,
     omitted: Mapping[str, str] = _NOBODY,
+    under: Federation | None = None,
 ) -> Plan | None:
     """The revision of the list of an epoch that its gate publishes now, if any (GS-LIST-10).
 
@@ -123,7 +134,7 @@ def due(
     cut = is_ended(judge, [key for item in published[last:] for key in item.listing.keys])
     if published and not (_may_cut(published, at) if cut else _may_batch(published, at)):
         return None
-    wanted = listing(judge, epoch, late_epochs=late_epochs, omitted=omitted)
+    wanted = listing(judge, epoch, late_epochs=late_epochs, omitted=omitted, under=under)
     if not wanted.keys or (published and not cut and wanted == published[-1].listing):
         return None
     return Plan(wanted, len(published), cut)

@@ -40,6 +40,7 @@ class Kind(StrEnum):
     POLICY = "policy"
     CHECKPOINTS = "checkpoints"
     JUDGEMENT = "judgement"
+    CHARTER = "charter"
     OFFER = "offer"
     RECEIPT = "receipt"
     REFUSAL = "refusal"
@@ -54,6 +55,7 @@ LOGGED = frozenset(
         Kind.POLICY,
         Kind.CHECKPOINTS,
         Kind.JUDGEMENT,
+        Kind.CHARTER,
     }
 )
 """Kinds that are entries of a region's log."""

@@ -3,6 +3,7 @@
 `FederationView.append` takes the signed entries of each region in order. A broken
 signature or chain is refused as a whole; an entry that parses but does not conform
 is void: it changes nothing, is kept with reason and index, and stops nothing (GS-REC-4).
+Every log is judged by the version of the charter that it adopted so far (GS-REC-20).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from guosuo.credential.keys import check_possession
 from guosuo.curve.points import G2
 from guosuo.errors import PeerError, Reason
 from guosuo.federation.charter import Federation
+from guosuo.federation.charters import CharterEntry, CharterHistory, adopted
 from guosuo.federation.entries import (
     MAX_CHECKPOINTS,
     Action,
@@ -29,6 +31,7 @@ from guosuo.federation.judge import MAX_CUT_REVISIONS, MAX_KEY_REVISION
 from guosuo.federation.records import (
     GENESIS,
     LOGGED,
+    FetchBlob,
     Kind,
     LogEntry,
     digest,
@@ -52,6 +55,8 @@ class PublishedEpoch:
     """Hash of the signed entry."""
     suspended: frozenset[int]
     """Slots out of force by conforming orders before this entry."""
+    charter: int = 1
+    """The version of the charter that the log had adopted."""
 
 
 @dataclass(slots=True)
@@ -78,6 +83,19 @@ class RegionView:
     judgements: dict[tuple[str, int], JudgementEntry] = field(default_factory=dict)
     """This gate's newest judgement on each (region, epoch)."""
     void: list[tuple[int, Reason]] = field(default_factory=list)
+    charter: int = 1
+    """The version of the charter by which the next entry is judged."""
+    adoptions: list[tuple[int, int]] = field(default_factory=list)
+    """Indices of `charter` entries, each with the version that it adopted; ascending."""
+    first_epoch: int = 0
+    """No epoch below this one follows."""
+    listed_under: dict[tuple[int, int], int] = field(default_factory=dict)
+    """The version by which each list was logged, where that is not the first."""
+
+    def charter_at(self, size: int) -> int:
+        """The version that the first `size` entries end with: it judges a checkpoint of them."""
+        behind = [version for index, version in self.adoptions if index >= size]
+        return min(behind) - 1 if behind else self.charter
 
     def latest(self) -> PublishedEpoch | None:
         """The newest conforming epoch entry."""
@@ -92,16 +110,50 @@ class RegionView:
 class FederationView:
     """Verified logs of all members of one federation."""
 
-    def __init__(self, federation: Federation) -> None:
-        """An empty view; feed it with `append`."""
+    def __init__(self, federation: Federation, fetch: FetchBlob | None = None) -> None:
+        """An empty view; feed it with `append`.
+
+        `federation`: the newest version known; `fetch`: where blobs with later ones are.
+        """
+        self.history = CharterHistory(federation)
         self.federation = federation
-        self.regions = {region: RegionView(region) for region in federation.members}
+        """The newest version known; each log is judged by its own, `ruling`."""
+        self.regions: dict[str, RegionView] = {}
+        self._fetch = fetch or _nothing
         self._keys: dict[bytes, set[str]] = {}
+        self._add_members()
+
+    def learn(self, data: bytes) -> Federation:
+        """A signed charter, from whoever had it; as `CharterHistory.add` (GS-REC-19)."""
+        try:
+            return self.history.add(data)
+        finally:
+            self._add_members()
+
+    def _add_members(self) -> None:
+        """Logs of those that a new version made members begin empty."""
+        if self.regions and self.history.current.version == self.federation.version:
+            return
+        self.federation = self.history.current
+        for version in self.history.versions:
+            for region in version.members:
+                if region not in self.regions:
+                    self.regions[region] = RegionView(region, charter=version.version)
 
     def region(self, region: str) -> RegionView:
-        """One member's view; `PeerError(REGION_UNKNOWN)`."""
-        self.federation.member(region)
-        return self.regions[region]
+        """One member's view, or a former one's; `PeerError(REGION_UNKNOWN)`."""
+        found = self.regions.get(region)
+        if found is None:
+            raise PeerError(Reason.REGION_UNKNOWN)
+        return found
+
+    def ruling(self, region: str) -> Federation:
+        """The version by which the region's next entry is judged."""
+        return self.history.version(self.region(region).charter)
+
+    def ruling_at(self, region: str, size: int) -> Federation:
+        """The version by which a checkpoint over `size` entries of the region is judged."""
+        return self.history.version(self.region(region).charter_at(size))
 
     def shared(self, published: PublishedEpoch) -> bool:
         """True if another region published the same key: somebody knows both secrets."""
@@ -110,9 +162,11 @@ class FederationView:
     def append(self, region: str, data: bytes) -> Kind:
         """Verify and take in the next entry of a region's log; its kind (GS-REC-3).
 
-        Raises `PeerError` if it is not the next signed entry of that region.
+        Raises `PeerError` if it is not the next signed entry of that region; with
+        `RECORD_MISSING` for a `charter` entry whose blob cannot be had so far: by which keys
+        the log goes on is not known.
         """
-        view, member = self.region(region), self.federation.member(region)
+        view, member = self.region(region), self.ruling(region).member(region)
         kind = kind_of(data)
         if kind not in LOGGED:
             raise PeerError(Reason.RECORD_KIND)
@@ -120,13 +174,37 @@ class FederationView:
         index = len(view.entries)
         if (entry.region, entry.index, entry.previous) != (region, index, view.last):
             raise PeerError(Reason.RECORD_ORDER)
+        try:
+            charter = self._charter(view, kind, entry.body)
+            fault = None
+        except PeerError as error:
+            if error.reason is Reason.RECORD_MISSING:
+                raise
+            charter, fault = None, error
         view.entries.append(data)
         view.last = digest(data)
         try:
-            self._apply(view, kind, entry.body)
+            if fault is not None:
+                raise fault
+            if charter is not None:
+                view.charter = charter.version
+                view.adoptions.append((index, charter.version))
+                view.first_epoch = max(view.first_epoch, charter.epoch)
+            else:
+                self._apply(view, kind, entry.body)
         except PeerError as error:
             view.void.append((index, error.reason))
         return kind
+
+    def _charter(self, view: RegionView, kind: Kind, body: bytes) -> CharterEntry | None:
+        """What the entry adopts, before it is taken in (GS-REC-20)."""
+        if kind is not Kind.CHARTER:
+            return None
+        try:
+            _, entry = adopted(self.history, view.region, view.charter, body, self._fetch)
+        finally:
+            self._add_members()
+        return entry
 
     def _apply(self, view: RegionView, kind: Kind, body: bytes) -> None:
         scheme = self.federation.scheme
@@ -149,7 +227,9 @@ class FederationView:
                 view.drawn.add(version)
                 view.parts[part.digest] = part
             case Kind.LIST:
-                _apply_list(view, ListEntry.decode(body))
+                version = _apply_list(view, ListEntry.decode(body))
+                if view.charter > 1:
+                    view.listed_under[version] = view.charter
             case Kind.POLICY:
                 policy = check_policy(scheme, body)
                 name = (policy.part.policy, policy.part.version)
@@ -160,7 +240,7 @@ class FederationView:
                 _apply_checkpoints(view, CheckpointsEntry.decode(body))
             case Kind.JUDGEMENT:
                 judgement = JudgementEntry.decode(body)
-                self.federation.member(judgement.region)
+                self.ruling(view.region).known(judgement.region)
                 view.judgements[judgement.region, judgement.epoch] = judgement
             case _:
                 raise PeerError(Reason.RECORD_KIND)
@@ -176,7 +256,7 @@ class FederationView:
         if len(slots) != len(order.slots):
             raise PeerError(Reason.ORDER)
         # 1. (GS-ORDER-1) An organisation of this region signed exactly this order for this region.
-        known = self.federation.organisations.get(order.organisation)
+        known = self.ruling(region).organisations.get(order.organisation)
         if known is None or known.region != view.region:
             raise PeerError(Reason.ORDER)
         statement = order.statement(self.federation.id, view.region)
@@ -207,8 +287,11 @@ class FederationView:
 
     def _apply_epoch(self, view: RegionView, entry: EpochEntry) -> None:
         """Rules of an epoch entry that need no blob (GS-EPOCH-2)."""
-        scheme, member = self.federation.scheme, self.federation.member(view.region)
+        scheme, member = self.federation.scheme, self.ruling(view.region).member(view.region)
         key_id = KeyId(view.region, entry.epoch, entry.revision)
+        # 0. It is none of those that a `charter` entry before it rules out (GS-REC-20).
+        if entry.epoch < view.first_epoch:
+            raise PeerError(Reason.EPOCH_ENTRY)
         latest = view.latest()
         # 1. It follows the latest epoch entry: a later epoch, or the next revision.
         if latest is not None:
@@ -241,7 +324,9 @@ class FederationView:
         invalid = frozenset(view.suspended | view.retired)
         if latest is not None and entry.revision > 0:
             invalid = latest.suspended
-        view.epochs[key_id] = PublishedEpoch(key_id, entry, public, view.last, invalid)
+        view.epochs[key_id] = PublishedEpoch(
+            key_id, entry, public, view.last, invalid, view.charter
+        )
 
     def _may_revise(self, view: RegionView, entry: EpochEntry) -> bool:
         """Two revisions of an epoch, and two that replace a stolen key (GS-EPOCH-12)."""
@@ -261,7 +346,11 @@ def _apply_checkpoints(view: RegionView, entry: CheckpointsEntry) -> None:
     view.checkpoints = {**known, **listed}
 
 
-def _apply_list(view: RegionView, entry: ListEntry) -> None:
+def _nothing(_: bytes) -> bytes:
+    raise PeerError(Reason.RECORD_MISSING)
+
+
+def _apply_list(view: RegionView, entry: ListEntry) -> tuple[int, int]:
     """One list per (epoch, revision), under a part logged before it (GS-LIST-9)."""
     part = view.parts.get(entry.part)
     if part is None:
@@ -275,3 +364,4 @@ def _apply_list(view: RegionView, entry: ListEntry) -> None:
     if part.part.revision > MAX_REVISION + sum(cuts) or sum(cuts) > MAX_CUTS:
         raise PeerError(Reason.LIST_REVISIONS)
     view.lists[version] = entry
+    return version

@@ -1,6 +1,6 @@
 """Published records as files: one directory per region, content-addressed.
 
-    <root>/charter.cbor
+    <root>/charter.cbor                                    all versions known
     <root>/regions/<code>/public/entries/00000000.cose …   the log, in order
     <root>/regions/<code>/public/blobs/<sha256>            everything entries name
 
@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from guosuo.errors import CallerError, PeerError, Reason
-from guosuo.federation.charter import Federation, open_charter
+from guosuo.federation.charter import Federation
+from guosuo.federation.charters import encode_charters, open_charters
 from guosuo.federation.records import digest
 from guosuo.federation.view import FederationView
 from guosuo.host.files import write_atomically
@@ -105,9 +106,11 @@ class FederationDirectory:
         if not path.is_file():
             raise CallerError(Reason.STORE_MISSING, "no charter here; found a federation first")
         self.root = root
-        self.federation: Federation = open_charter(path.read_bytes(), suite)
-        self.regions = {r: RegionDirectory(root, r) for r in self.federation.members}
-        self.view = FederationView(self.federation)
+        self.federation: Federation = open_charters(path.read_bytes(), suite)
+        """The newest version known."""
+        self.regions: dict[str, RegionDirectory] = {}
+        self.view = FederationView(self.federation, self.fetch)
+        self.amend()
 
     @staticmethod
     def found(root: Path, charter: bytes) -> None:
@@ -118,11 +121,35 @@ class FederationDirectory:
         write_atomically(path, charter)
 
     def catch_up(self) -> FederationView:
-        """Take all new entries of all regions into the view, verified; the view."""
-        for region, directory in self.regions.items():
-            for entry in directory.entries(len(self.view.regions[region].entries)):
-                self.view.append(region, entry)
+        """Take all new entries of all regions into the view, verified; the view.
+
+        Logs that adopt a later charter bring its new members with them.
+        """
+        done: set[str] = set()
+        while fresh := self.regions.keys() - done:
+            for region in sorted(fresh):
+                for entry in self.regions[region].entries(len(self.view.regions[region].entries)):
+                    self.view.append(region, entry)
+            done |= fresh
+            self.amend()
         return self.view
+
+    def learn(self, data: bytes) -> bool:
+        """Take in and keep a later signed charter; whether it is news. `PeerError(CHARTER)`."""
+        before = self.view.federation.version
+        self.view.learn(data)
+        self.amend()
+        news = self.view.federation.version > before
+        if news:
+            write_atomically(self.root / "charter.cbor", encode_charters(self.federation))
+        return news
+
+    def amend(self) -> None:
+        """Folders for all who are or were members of the versions that the view knows."""
+        self.federation = self.view.federation
+        for region in self.view.regions:
+            if region not in self.regions:
+                self.regions[region] = RegionDirectory(self.root, region)
 
     def fetch(self, name: bytes) -> bytes:
         """A blob by hash from any region."""

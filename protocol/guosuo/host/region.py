@@ -318,7 +318,7 @@ def at_work(
 
     `CallerError(STORE_MISSING)` where only the region's public files are.
     """
-    federation.federation.member(region)
+    federation.federation.known(region)
     path = vault_path(federation.regions[region])
     if not path.is_file():
         raise CallerError(Reason.STORE_MISSING, "the keys of this region are not here")

@@ -107,7 +107,7 @@ class FederationServicer:
     """
 
     def GetCharter(self, request, context):
-        """The newest charter that this node has adopted.
+        """The charter in all versions that this node knows.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

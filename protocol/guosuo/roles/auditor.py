@@ -12,7 +12,7 @@ from guosuo.curve.points import G1
 from guosuo.errors import PeerError, Reason
 from guosuo.federation.audit import AuditedEpoch, Examined, examine_epoch, void_rule
 from guosuo.federation.entries import EpochEntry, JudgementEntry
-from guosuo.federation.judge import Fact, Judge, Shared, Void
+from guosuo.federation.judge import Amended, Fact, Judge, Shared, Void
 from guosuo.federation.lists import Listing, listing
 from guosuo.federation.records import (
     Append,
@@ -21,7 +21,7 @@ from guosuo.federation.records import (
     LogEntry,
     digest,
     kind_of,
-    open_record,
+    payload,
 )
 from guosuo.federation.view import FederationView, PublishedEpoch
 from guosuo.scheme import KeyId
@@ -69,6 +69,20 @@ class Auditor:
             view.regions, hold_epochs=numbers.hold_epochs, late_epochs=numbers.late_epochs
         )
         self.regions = {region: RegionAudit() for region in view.regions}
+        self._amended = 1
+        self.amend()
+
+    def amend(self) -> None:
+        """Take over versions of the charter that the view learned: members and dates.
+
+        `follow` and `listing` do it, unless the judge may not be told: then the caller has to.
+        """
+        for version in self.view.history.versions[self._amended :]:
+            for region in version.members:
+                self.judge.add_region(region)
+                self.regions.setdefault(region, RegionAudit())
+            self.judge.learn(Amended(version.version, version.charter.adopt_by or 0))
+            self._amended = version.version
 
     def follow(
         self, region: str, fetch: FetchBlob, learn: Callable[[Fact], None] | None = None
@@ -80,6 +94,8 @@ class Auditor:
         instead of the judge, which has to be told later, by a host that runs this in a
         thread: all else here is this region's alone.
         """
+        if learn is None:
+            self.amend()
         state = self.regions[region]
         tell = learn or self.judge.learn
         admitted = []
@@ -105,20 +121,25 @@ class Auditor:
                 admitted.append(found.audited)
         return admitted
 
-    def listing(self, epoch: int) -> Listing:
-        """What the list of an epoch says, as far as is known now (GS-LIST-5)."""
+    def listing(self, epoch: int, gate: str | None = None) -> Listing:
+        """What the list of an epoch says, as far as is known now (GS-LIST-5).
+
+        `gate`: by the charter that this region adopted; by the newest one otherwise.
+        """
+        self.amend()
         for region, view in self.view.regions.items():
             state = self.regions[region]
             for key_id in (*state.admitted, *state.held):
                 published = view.epochs.get(key_id)
                 if published is not None and self.view.shared(published):
                     self.judge.learn(Shared(key_id))
-        return listing(self.judge, epoch)
+        under = self.view.federation if gate is None else self.view.ruling(gate)
+        return listing(self.judge, epoch, under=under)
 
-    def listable(self, epoch: int) -> list[AuditedEpoch]:
-        """The audited epochs whose keys the list of an epoch holds."""
+    def listable(self, epoch: int, gate: str | None = None) -> list[AuditedEpoch]:
+        """The audited epochs whose keys the list of an epoch holds; as `listing`."""
         found = []
-        for key_id in self.listing(epoch).keys:
+        for key_id in self.listing(epoch, gate).keys:
             state = self.regions[key_id.region]
             audited = state.admitted.get(key_id) or state.held.get(key_id)
             if audited is not None:
@@ -146,7 +167,7 @@ class Auditor:
         was not looked at yet is not forgotten: later epochs rest on its allotments.
         `regions`: of these only.
         """
-        for region, state in self.regions.items():
+        for region, state in list(self.regions.items()):
             if regions is not None and region not in regions:
                 continue
             old = [key for key in self.view.region(region).epochs if key.epoch < before]
@@ -195,7 +216,6 @@ class Auditor:
     def _voids(self, region: str, tell: Callable[[Fact], None]) -> None:
         """Tell the judge of epoch entries that do not conform."""
         view, state = self.view.region(region), self.regions[region]
-        log_key = self.view.federation.member(region).log_key
         fresh = view.void[state.voids :]
         state.voids += len(fresh)
         for index, reason in fresh:
@@ -203,8 +223,7 @@ class Auditor:
             if kind_of(data) is not Kind.EPOCH:
                 continue
             try:
-                signed = open_record(log_key, self.view.federation.id, Kind.EPOCH, data)
-                entry = EpochEntry.decode(LogEntry.decode(signed).body)
+                entry = EpochEntry.decode(LogEntry.decode(payload(data)).body)
             except PeerError:
                 continue
             tell(Void(region, entry.epoch, digest(data), void_rule(reason)))

@@ -131,7 +131,7 @@ class BundleBook:
         # 5. The crowd is large enough to hide in; else a local holder shows local keys only.
         only = None
         try:
-            check_crowd(self.view, set(keys.t))
+            check_crowd(self.view, set(keys.t), _ruling(self.view, gate, part))
         except PeerError:
             if home != region:
                 raise
@@ -143,6 +143,12 @@ class BundleBook:
             self._tables[policy.digest] = _audit_policy(self.view, policy, self.fetch, entropy)
         document, table = self._tables[policy.digest]
         return GateBundle(part, keys, policy, table, document, only)
+
+
+def _ruling(view: FederationView, gate: RegionView, part: CheckedPart) -> Federation:
+    """The version of the charter by which a list was logged."""
+    version = (part.part.epoch, part.part.revision)
+    return view.history.version(gate.listed_under.get(version, 1))
 
 
 def _audit_list(
@@ -159,13 +165,18 @@ def _audit_list(
         for key_id, published in member.epochs.items()
         if oldest <= key_id.epoch <= epoch + 1
     }
-    refuse_unexplained(view, view.region(part.part.region), epoch, [key.id for key in keys.keys])
+    gate = view.region(part.part.region)
+    ruling = _ruling(view, gate, part)
+    if any(key.region not in ruling.members for key in keys.keys):
+        raise PeerError(Reason.LIST_KEYS)
+    refuse_unexplained(view, gate, epoch, [key.id for key in keys.keys])
     # 3. S and every T_i are what the public part says.
     checked = audit_keys(view.federation.scheme, part, keys, publics, entropy)
-    # 4. Every member is listed, or its absence is explained, and never both (GS-LIST-7).
+    # 4. Every member is listed, or its absence is explained, and never both; of those that
+    # were removed all are absent (GS-LIST-7).
     listed = {key_id.region for key_id in checked.t}
     explained = {absence.region for absence in keys.absent}
-    if listed & explained or listed | explained != set(view.federation.members):
+    if listed & explained or listed | explained != ruling.members.keys() | ruling.former():
         raise PeerError(Reason.LIST_INCOMPLETE)
     return checked
 
@@ -231,9 +242,14 @@ def refuse_outside(federation: Federation, document: PolicyDocument, values: Seq
         raise PolicyError("the policy is outside of the federation's envelope", broken)
 
 
-def check_crowd(view: FederationView, keys: set[KeyId]) -> None:
-    """n_min regions, and `min_crowd` active slots without the largest (GS-LIST-8)."""
-    parameters = view.federation.charter.parameters
+def check_crowd(
+    view: FederationView, keys: set[KeyId], federation: Federation | None = None
+) -> None:
+    """n_min regions, and `min_crowd` active slots without the largest (GS-LIST-8).
+
+    `federation`: the version by which the list was logged.
+    """
+    parameters = (federation or view.federation).charter.parameters
     listed = {key.region for key in keys}
     if len(listed) < parameters.min_regions:
         raise PeerError(Reason.LIST_TOO_FEW_REGIONS)

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 from guosuo.curve.entropy import Entropy
 from guosuo.errors import CallerError, PeerError, Reason
-from guosuo.federation.charter import Federation
+from guosuo.federation.charter import Federation, open_signed
 from guosuo.federation.entries import ListEntry
-from guosuo.federation.records import Kind, LogEntry, kind_of, open_record
+from guosuo.federation.records import Kind, LogEntry, kind_of
 from guosuo.federation.trust_list import CheckedPart, check_part
 from guosuo.policy.table import CheckedPolicy, check_policy
 from guosuo.presentation.frame import Challenge, Frame, Poster
@@ -53,7 +53,7 @@ class Checkpoint:
 
     def __init__(self, federation: Federation, state: CheckpointState) -> None:
         """A fresh state names gate region, checkpoint and policy."""
-        federation.member(state.region)
+        federation.known(state.region)
         self.federation = federation
         self.state = state
         self._open: Challenge | None = None
@@ -67,8 +67,7 @@ class Checkpoint:
         correctly signed entry.
         """
         kind = kind_of(entry)
-        member = self.federation.member(self.state.region)
-        signed = open_record(member.log_key, self.federation.id, kind, entry)
+        signed = open_signed(self.federation, self.state.region, kind, entry)
         if kind not in (Kind.LIST_PART, Kind.LIST, Kind.POLICY):
             return False
         logged = LogEntry.decode(signed)

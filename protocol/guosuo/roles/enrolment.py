@@ -15,9 +15,9 @@ import nacl.signing
 from guosuo.errors import PeerError, Reason
 from guosuo.evidence.facts import MAX_TIME, EvidenceFact
 from guosuo.evidence.registry import EvidenceKind
-from guosuo.federation.charter import Federation
+from guosuo.federation.charter import Federation, open_signed
 from guosuo.federation.ids import Epoch, Instant, Region, Revision, Slot
-from guosuo.federation.records import Kind, open_record, sign
+from guosuo.federation.records import Kind, sign
 from guosuo.suite import Interface, Item, Tag
 from guosuo.wire.schema import G1Bytes, Hash, Message, Range, Size, message
 
@@ -199,8 +199,7 @@ def check_receipt(
     federation: Federation, region: str, data: bytes, promise: Promise, salt: bytes
 ) -> Receipt:
     """The receipt, if it is the region's and commits to exactly `promise`."""
-    public = federation.member(region).log_key
-    receipt = Receipt.decode(open_record(public, federation.id, Kind.RECEIPT, data))
+    receipt = Receipt.decode(open_signed(federation, region, Kind.RECEIPT, data))
     expected = _receipt(federation.scheme.api, region, promise, salt, receipt.issued)
     if receipt != expected:
         raise PeerError(Reason.RECEIPT)
@@ -225,8 +224,7 @@ def _receipt(api: Interface, region: str, promise: Promise, salt: bytes, now: in
 
 def open_offer(federation: Federation, region: str, data: bytes, now: int) -> Offer:
     """A region's own, unexpired offer."""
-    public = federation.member(region).log_key
-    offer = Offer.decode(open_record(public, federation.id, Kind.OFFER, data))
+    offer = Offer.decode(open_signed(federation, region, Kind.OFFER, data))
     if offer.region != region or now >= offer.deadline:
         raise PeerError(Reason.ENROLMENT_NONCE)
     return offer
@@ -234,8 +232,7 @@ def open_offer(federation: Federation, region: str, data: bytes, now: int) -> Of
 
 def open_refusal(federation: Federation, region: str, data: bytes) -> Refusal:
     """A region's own refusal."""
-    public = federation.member(region).log_key
-    refusal = Refusal.decode(open_record(public, federation.id, Kind.REFUSAL, data))
+    refusal = Refusal.decode(open_signed(federation, region, Kind.REFUSAL, data))
     if refusal.region != region:
         raise PeerError(Reason.RECORD_KIND)
     return refusal

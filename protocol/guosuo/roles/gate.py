@@ -59,7 +59,7 @@ class GateAuthority:
 
     def __init__(self, federation: Federation, state: GateState) -> None:
         """A fresh `GateState(region)` founds it."""
-        federation.member(state.region)
+        federation.known(state.region)
         self.federation = federation
         self.state = state
         self.lost: set[tuple[int, int]] = set()

@@ -99,7 +99,7 @@ class Issuer:
 
     def __init__(self, federation: Federation, state: IssuerState) -> None:
         """A fresh state comes from `found`, a stored one from `roles.states`."""
-        federation.member(state.region)
+        federation.known(state.region)
         self.federation = federation
         self.state = state
         self._commitments = {issued.commitment for issued in state.slots.values()}

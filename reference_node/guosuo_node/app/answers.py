@@ -9,8 +9,9 @@ from typing import Final
 
 import guosuo
 from guosuo.errors import PeerError, Reason
+from guosuo.federation.charters import encode_charters
 from guosuo.federation.entries import ListEntry
-from guosuo.federation.forks import Equivocation, check_equivocation
+from guosuo.federation.forks import Equivocation
 from guosuo.federation.judge import Ruling
 from guosuo.federation.records import Kind, LogEntry, kind_of, payload
 from guosuo_node.app.faults import Fault, ServiceError
@@ -43,15 +44,14 @@ _RULINGS: Final = {
 class FederationAnswers:
     """`FederationService` over the records of this process."""
 
-    signed_charter: bytes
     records: Records
     store: Store
     desk: WitnessDesk | None
     now: Callable[[], float]
 
     async def charter(self) -> bytes:
-        """The charter in force."""
-        return self.signed_charter
+        """All versions of the charter that are known here."""
+        return encode_charters(self.records.federation)
 
     async def checkpoint(self, region: str) -> bytes:
         """The newest public note."""
@@ -116,10 +116,8 @@ class FederationAnswers:
         """Portable evidence of two histories of a log; it speaks for itself."""
         evidence = Equivocation.decode(report)
         for region, log in self.records.logs.items():
-            origin = self.records.federation.origin(region)
-            key = self.records.federation.member(region).log_key
             try:
-                check_equivocation(evidence, origin, key)
+                self.records.check_evidence(region, evidence)
             except PeerError:
                 continue
             log.evidence = evidence
@@ -180,7 +178,7 @@ class DirectoryAnswers:
         lag = max(0, now - clock.start(behind)) if behind <= due else 0
         return RegionState(
             region=region,
-            name=self.records.federation.member(region).name()[:64],
+            name=self.records.federation.known(region).name()[:64],
             epoch=newest,
             revision=judged.key.revision if judged and judged.key else 0,
             size=log.size,

@@ -96,7 +96,7 @@ class Counter:
         """Log a signed order, after a turn that is going on; the epoch from which it counts."""
         leader = self._leading()
         order = OrderEntry.decode(data)
-        organisation = leader.records.federation.organisations.get(order.organisation)
+        organisation = leader.issuer.federation.organisations.get(order.organisation)
         if organisation is None or organisation.region != leader.region:
             raise ServiceError(Fault.OTHER_REGION)
         name = digest(data)
@@ -129,7 +129,7 @@ class Counter:
         self._nonces = {nonce: end for nonce, end in self._nonces.items() if end > now}
         if len(self._nonces) >= _MAX_NONCES:
             raise ServiceError(Fault.BUSY)
-        query.check(leader.records.federation, leader.region, now)
+        query.check(leader.issuer.federation, leader.region, now)
         if query.nonce in self._nonces:
             raise PeerError(Reason.ORDER, "a question that was asked before")
         self._nonces[query.nonce] = query.time + SlotsQuery.FRESH

@@ -30,7 +30,7 @@ def forget(records: Records, present: int) -> list[bytes]:
     records.auditor.forget(before)
     old: set[bytes] = set()
     needed: set[bytes] = set()
-    for region, view in records.view.regions.items():
+    for region, view in list(records.view.regions.items()):
         if present > _SETTLED_EPOCHS:
             records.auditor.judge.settle(region, present - _SETTLED_EPOCHS)
         for name, epoch in _buckets(view, records.blobs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar, Final
@@ -60,17 +61,20 @@ class NodeKeys:
         """As `root_key`."""
         return _present(self.log)
 
-    def check(self, federation: Federation) -> None:
-        """`PeerError(STATE)` unless these are the keys that the charter has under this name."""
+    def fits(self, federation: Federation) -> bool:
+        """Whether these are the keys that this version of the charter has under this name."""
         known = federation.witness_keys.get(self.name)
-        fits = known in (None, bytes(self.witness.verify_key))
-        if self.root is not None and self.log is not None:
-            member = federation.member(self.name)
-            fits &= member.root_key == bytes(self.root.verify_key)
-            fits &= member.log_key == bytes(self.log.verify_key)
-        elif known is None:
-            fits = False
-        if not fits:
+        if known not in (None, bytes(self.witness.verify_key)):
+            return False
+        if self.root is None or self.log is None:
+            return known is not None
+        member = federation.members.get(self.name)
+        own = bytes(self.root.verify_key), bytes(self.log.verify_key)
+        return member is not None and own == (member.root_key, member.log_key)
+
+    def check(self, federation: Federation) -> None:
+        """`PeerError(STATE)` unless they are."""
+        if not self.fits(federation):
             raise PeerError(Reason.STATE, "these keys are not those of the charter")
 
     def save(self, path: Path, secret: vault.Secret, entropy: Entropy) -> None:
@@ -94,6 +98,19 @@ class NodeKeys:
             None if stored.log is None else SigningKey(stored.log),
             SigningKey(stored.witness),
         )
+
+
+def load_keys(paths: Iterable[Path], secret: vault.Secret) -> tuple[NodeKeys, ...]:
+    """All that were drawn for a node, the newest last."""
+    return tuple(NodeKeys.load(path, secret) for path in paths)
+
+
+def fitting(keys: Sequence[NodeKeys], federation: Federation) -> NodeKeys:
+    """The newest that this version of the charter has; `PeerError(STATE)`."""
+    for one in reversed(keys):
+        if one.fits(federation):
+            return one
+    raise PeerError(Reason.STATE, "these keys are not those of the charter")
 
 
 def _draw(entropy: Entropy) -> SigningKey:

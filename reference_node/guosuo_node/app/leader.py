@@ -70,10 +70,13 @@ class Leader:
         entropy: Entropy,
         now: Callable[[], float],
     ) -> Leader:
-        """Everything as the store has it; blocking. The records must hold all own entries."""
-        federation = records.federation
-        root, log = keys.root_key, keys.log_key
+        """Everything as the store has it; blocking. The records must hold all own entries.
+
+        `keys`: those of the charter that the log adopted.
+        """
         view = records.view.region(region)
+        federation = records.view.ruling(region)
+        root, log = keys.root_key, keys.log_key
         return cls(
             region=region,
             keys=keys,

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 
 from guosuo.errors import CallerError, PeerError, Reason
 from guosuo.federation import checkpoints, merkle, notes, tiles
-from guosuo.federation.charter import Federation
 from guosuo.federation.forks import Advanced, Equivocation, Forked, LogReader
 from guosuo.federation.merkle import CompactRange, Tree, leaf_hash
-from guosuo.federation.view import RegionView
+from guosuo.federation.view import FederationView, RegionView
 from guosuo_node.app.faults import Fault, ServiceError
 from guosuo_node.app.services import Entries
 
@@ -18,7 +17,7 @@ from guosuo_node.app.services import Entries
 class RegionLog:
     """Entries live in the view; here is the tree over them and what is published of it."""
 
-    federation: Federation
+    records: FederationView
     view: RegionView
     reader: LogReader
     tree: Tree = field(default_factory=Tree)
@@ -26,9 +25,9 @@ class RegionLog:
     """Proof that the log has two histories: nothing more of it is taken in."""
 
     @classmethod
-    def of(cls, federation: Federation, view: RegionView) -> RegionLog:
+    def of(cls, records: FederationView, view: RegionView) -> RegionLog:
         """The log of a region, empty."""
-        return cls(federation, view, LogReader.of(federation, view.region))
+        return cls(records, view, LogReader.of(records.ruling(view.region), view.region))
 
     @property
     def size(self) -> int:
@@ -63,6 +62,7 @@ class RegionLog:
         if 0 < self.reader.size < found.size <= self.tree.size:
             proof = merkle.consistency_proof(self.tree.nodes, self.reader.size, found.size)
         before = self.reader.size
+        self.reader = self.reader.under(self.records.ruling_at(self.view.region, found.size))
         outcome = self.reader.advance(note, proof)
         match outcome:
             case Advanced(reader):

@@ -25,7 +25,7 @@ from guosuo_node.app.counter import Counter
 from guosuo_node.app.cutting import Cutting
 from guosuo_node.app.faults import Fault, ServiceError
 from guosuo_node.app.gatehouse import Gatehouse
-from guosuo_node.app.keys import NodeKeys
+from guosuo_node.app.keys import NodeKeys, fitting
 from guosuo_node.app.leader import Leader
 from guosuo_node.app.peers import Peer
 from guosuo_node.app.publishing import Publisher
@@ -56,8 +56,9 @@ class Node:
     """The parts of one process, and its life."""
 
     federation: Federation
-    signed_charter: bytes
+    """The newest version of the charter that the operator put in place."""
     keys: NodeKeys
+    """Those of that version."""
     store: Store
     public: Path
     policies: Path
@@ -74,6 +75,8 @@ class Node:
     holder: str
     """Names this process in the lease."""
     workers: int | None = None
+    earlier_keys: tuple[NodeKeys, ...] = ()
+    """Of versions before, for as long as the own log has not adopted that one."""
     records: Records = field(init=False)
     witness: WitnessDesk | None = field(init=False)
     leader: Leader | None = None
@@ -92,7 +95,12 @@ class Node:
         self.witness = None
         if name in self.federation.witness_keys:
             self.witness = WitnessDesk(
-                self.federation, Witness(name, self.keys.witness), self.store, self.now, self._fork
+                self.federation,
+                Witness(name, self.keys.witness),
+                self.store,
+                self.now,
+                self._fork,
+                self.records.ahead,
             )
 
     @property
@@ -107,9 +115,7 @@ class Node:
 
     def services(self) -> Services:
         """What this process offers by RPC."""
-        federation = FederationAnswers(
-            self.signed_charter, self.records, self.store, self.witness, self.now
-        )
+        federation = FederationAnswers(self.records, self.store, self.witness, self.now)
         directory = DirectoryAnswers(
             "" if self.alone else self.keys.name,
             self.records,
@@ -153,7 +159,7 @@ class Node:
         leader = await asyncio.to_thread(
             Leader.load,
             region=name,
-            keys=self.keys,
+            keys=fitting((*self.earlier_keys, self.keys), self.records.view.ruling(name)),
             records=self.records,
             store=self.store,
             lease=lease,
@@ -187,7 +193,7 @@ class Node:
                 self.publisher = publisher
                 group.create_task(publisher.run())
                 group.create_task(gatehouse.run(self.patience))
-                turns = Turns(leader, pool, self.tell)
+                turns = Turns(leader, pool, self.tell, self.federation)
                 await self._cutting(leader, pool).resume()
                 group.create_task(turns.run())
                 group.create_task(self._requests(leader, pool, turns).run())

@@ -16,6 +16,10 @@ FAILURES: Final = (GuosuoError, ServiceError, NodeFailure, TimeoutError, OSError
 class Peer(Protocol):
     """Another node or witness. Every method may raise `NodeError` and the like."""
 
+    async def charter(self) -> bytes:
+        """All versions of the charter that it knows, in one file."""
+        ...
+
     async def checkpoint(self, region: str) -> bytes | None:
         """Its newest public note of a log."""
         ...

@@ -64,10 +64,14 @@ class Publisher:
     async def publish(self) -> bool:
         """One round for the log as it is now; False if too few witnesses cosigned."""
         leader = self.leader
-        log, federation = leader.records.logs[leader.region], leader.records.federation
+        log = leader.records.logs[leader.region]
         size = log.tree.size
+        federation = leader.records.view.ruling_at(leader.region, size)
         if size == 0 or size == self._published():
             return True
+        if not leader.keys.fits(federation):
+            # The log just adopted a charter with other keys: the next leadership has them.
+            return False
         origin = federation.origin(leader.region)
         signed = checkpoints.sign_checkpoint(
             Checkpoint(origin, size, log.tree.root(size)), leader.keys.log_key
@@ -118,7 +122,8 @@ class Publisher:
 
     async def _cosigned(self, signed: Note, size: int) -> Note:
         """The note with all cosignatures that came until there were enough, or in time."""
-        quorum = Quorum.of(self.leader.records.federation)
+        federation = self.leader.records.view.ruling_at(self.leader.region, size)
+        quorum = Quorum.of(federation)
         lines: list[notes.Signature] = []
         enough = asyncio.Event()
 
@@ -133,7 +138,8 @@ class Publisher:
         if quorum.needed == 0:
             return signed
         own = [self.desk.witness.name] if self.desk is not None else []
-        tasks = {asyncio.create_task(ask(name)) for name in (*own, *self.witnesses)}
+        names = [n for n in (*own, *self.witnesses) if n in federation.witness_keys]
+        tasks = {asyncio.create_task(ask(name)) for name in names}
         every = asyncio.create_task(_all(tasks))
         done = asyncio.create_task(_until(enough))
         await asyncio.wait(
@@ -148,7 +154,7 @@ class Publisher:
         return signed.signed_by(lines)
 
     async def _ask(self, name: str, signed: Note, size: int) -> notes.Signature | None:
-        federation = self.leader.records.federation
+        federation = self.leader.records.view.ruling_at(self.leader.region, size)
         key = checkpoints.witness_key(name, federation.witness_keys[name])
         try:
             async with asyncio.timeout(self.patience * 4):

@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from guosuo.errors import PeerError
+from guosuo.errors import PeerError, Reason
+from guosuo.federation import notes
 from guosuo.federation.charter import Federation
-from guosuo.federation.forks import Equivocation
+from guosuo.federation.charters import named_charters, signed_charters
+from guosuo.federation.checkpoints import parse_text
+from guosuo.federation.forks import Equivocation, check_equivocation
 from guosuo.federation.judge import Fact, Fork
 from guosuo.federation.view import FederationView
 from guosuo.roles.auditor import Auditor
@@ -39,13 +42,43 @@ class Records:
 
     def __post_init__(self) -> None:
         """Empty records of every member."""
-        self.view = FederationView(self.federation)
+        self.view = FederationView(self.federation, self.blobs.get)
         self.auditor = Auditor(self.view)
-        self.logs = {
-            region: RegionLog.of(self.federation, view)
-            for region, view in self.view.regions.items()
-        }
-        self.locks = {region: asyncio.Lock() for region in self.logs}
+        self.logs, self.locks = {}, {}
+        self._amend()
+
+    def _amend(self) -> None:
+        """Take over versions of the charter that the view learned, on the event loop."""
+        self.federation = self.view.federation
+        self.auditor.amend()
+        for region, view in self.view.regions.items():
+            if region not in self.logs:
+                self.logs[region] = RegionLog.of(self.view, view)
+                self.locks[region] = asyncio.Lock()
+
+    def learn(self, charters: bytes) -> bool:
+        """Versions of the charter from another node; whether any is news. `PeerError(CHARTER)`."""
+        before = self.federation.version
+        for signed in signed_charters(charters)[1:]:
+            self.view.learn(signed)
+        self._amend()
+        return self.federation.version > before
+
+    def missing_charters(self, region: str, entries: Iterable[bytes]) -> list[bytes]:
+        """Blobs without which these entries of a log cannot be taken (GS-REC-20)."""
+        adopted = self.view.region(region).charter
+        return self.blobs.missing(named_charters(entries, adopted))
+
+    def ahead(self, region: str) -> tuple[Federation, ...]:
+        """The version by which the log of a region is judged, and all known behind it."""
+        return self.view.history.versions[self.view.region(region).charter - 1 :]
+
+    def check_evidence(self, region: str, evidence: Equivocation) -> None:
+        """`PeerError` unless it proves two histories of that log, by the key of its size."""
+        size = parse_text(notes.parse(evidence.first).text).size
+        ruling = self.view.ruling_at(region, size)
+        key = ruling.known(region).log_key
+        check_equivocation(evidence, self.federation.origin(region), key)
 
     def take(self, region: str, entries: Iterable[bytes]) -> None:
         """New entries in order; `PeerError` at the first that is not the log's next one."""
@@ -54,10 +87,12 @@ class Records:
             for entry in entries:
                 self.view.append(region, entry)
         except PeerError as error:
-            self.broken[region] = error
+            if error.reason is not Reason.RECORD_MISSING:
+                self.broken[region] = error
             raise
         finally:
             log.grown()
+            self._amend()
 
     def publish(self, region: str, note: bytes) -> bool:
         """A cosigned checkpoint of entries that were taken; tells everybody who watches."""

@@ -63,8 +63,8 @@ class Recovery:
 
     async def _largest(self) -> Checkpoint | None:
         """The largest checkpoint that k witnesses know; None if too few answer."""
-        federation = self.leader.records.federation
-        names = sorted(self.witnesses)
+        federation = self.leader.records.view.ruling(self.leader.region)
+        names = sorted(self.witnesses.keys() & federation.witness_keys.keys())
         answers = await asyncio.gather(*(self._ask(name) for name in names))
         heard = {name for name, (answered, _) in zip(names, answers, strict=True) if answered}
         operators = {federation.operators[name] for name in heard}
@@ -88,14 +88,15 @@ class Recovery:
             return False, None
         if data is None:
             return True, None
-        try:
-            return True, checkpoints.open_checkpoint(
-                notes.parse(data), federation.origin(region), federation.member(region).log_key
-            )
-        except PeerError:
-            # Nobody but this node can sign such a note: this one says nothing.
-            self.report(name, "bad-note")
-            return False, None
+        origin, keys = federation.origin(region), federation.memberships(region)
+        for key in dict.fromkeys(member.log_key for member in keys):
+            try:
+                return True, checkpoints.open_checkpoint(notes.parse(data), origin, key)
+            except PeerError:
+                continue
+        # Nobody but this node can sign such a note: this one says nothing.
+        self.report(name, "bad-note")
+        return False, None
 
     async def _complete(self, largest: Checkpoint) -> bool:
         """Whether the own log has all of `largest`, after fetching what is missing."""

@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 
 from guosuo.errors import CallerError, PeerError, Reason
 from guosuo.federation.audit import AuditedEpoch
-from guosuo.federation.charter import Environment
+from guosuo.federation.charter import Environment, Federation
+from guosuo.federation.charters import adoption
 from guosuo.federation.clock import CUT_OFF_AT, KEY_EPOCHS, LIST_AT, PARTS, REVISIONS_AT
 from guosuo.federation.lists import Plan, PublishedList, due, listing
 from guosuo.federation.records import Effect
 from guosuo.federation.trust_list import MAX_REVISION, Absence, ListKeys
+from guosuo_node.app.faults import Fault, ServiceError
 from guosuo_node.app.housekeeping import forget
 from guosuo_node.app.leader import Leader
 from guosuo_node.app.points import Point, reached
@@ -34,6 +36,8 @@ class Turns:
     pool: Pool
     tell: Callable[..., None]
     """Told of events, for the log."""
+    wanted: Federation | None = None
+    """The version of the charter that the operator put in place, to be adopted in its time."""
     started: float = field(init=False)
     tidied: int = -1
     """The epoch in which old things were forgotten last."""
@@ -57,6 +61,8 @@ class Turns:
         present = clock.epoch_at(int(now))
         following = now >= clock.moment(present + 1, CUT_OFF_AT)
         for epoch in (present, present + 1) if following else (present,):
+            if not self.is_logged(epoch):
+                await self.adopt(epoch)
             await self.turn(epoch)
         await self.prepare(present)
         await self.tidy(present)
@@ -92,6 +98,26 @@ class Turns:
         self.tell("epoch-signed", epoch=epoch, count=len(turn.slots - turn.invalid))
         async with leader.records.locks[leader.region]:
             await leader.records.audit(leader.region)
+
+    async def adopt(self, epoch: int) -> None:
+        """Log the next version of the charter, if it may be from this epoch on (GS-REC-20).
+
+        Then the leadership ends, `ServiceError(NOT_LEADER)`: the next one begins with the keys
+        of that version, and without anything that rests on the one before.
+        """
+        leader = self.leader
+        ruling = leader.records.view.ruling(leader.region)
+        if self.wanted is None or self.wanted.version <= ruling.version:
+            return
+        following = (*self.wanted.earlier, self.wanted)[ruling.version]
+        start = following.charter.adopt_from or 0
+        if leader.region not in following.members or epoch < start:
+            return
+        async with leader.lock:
+            await leader.commit(adoption(following, epoch))
+            leader.lost = True
+        self.tell("charter-adopted", epoch=epoch, version=following.version)
+        raise ServiceError(Fault.NOT_LEADER)
 
     def is_logged(self, epoch: int) -> bool:
         """Whether the log has an entry of that epoch or a later one."""
@@ -143,7 +169,7 @@ class Turns:
             return
         before = self.published.setdefault(epoch, self._restored(epoch))
         auditor.listing(epoch)  # tells the judge of keys that stand in two logs
-        plan = due(auditor.judge, epoch, before, at)
+        plan = due(auditor.judge, epoch, before, at, under=self._ruling())
         if plan is None:
             return
         async with leader.lock:
@@ -158,7 +184,7 @@ class Turns:
         leader, auditor = self.leader, self.leader.records.auditor
         known = leader.records.view.region(leader.region).judgements
         effects: list[Effect] = []
-        for region in leader.records.federation.members:
+        for region in self._ruling().members:
             judged = auditor.judge.judged(region, epoch)
             logged = known.get((region, epoch))
             if logged is None or logged.state != judged.digest():
@@ -188,9 +214,9 @@ class Turns:
         auditor, clock = self.leader.records.auditor, self.leader.records.federation.clock
         if epoch in {e for e, _ in self.leader.records.view.region(self.leader.region).lists}:
             return True
-        wanted = listing(auditor.judge, epoch)
+        wanted = listing(auditor.judge, epoch, under=self._ruling())
         fresh = {key.region for key in wanted.keys if key.epoch == epoch}
-        if fresh == set(self.leader.records.federation.members):
+        if fresh == set(self._ruling().members):
             return True
         patience = self._seconds(-LIST_AT)
         return now >= max(clock.moment(epoch, 0), self.started + patience)
@@ -204,7 +230,7 @@ class Turns:
         found = []
         for (number, _), entry in sorted(view.lists.items()):
             if number == epoch:
-                what = listing(records.auditor.judge, epoch)
+                what = listing(records.auditor.judge, epoch, under=self._ruling())
                 try:
                     keys = ListKeys.decode(records.blobs.get(entry.keys))
                 except PeerError:
@@ -217,6 +243,10 @@ class Turns:
                 )
                 found.append(PublishedList(shown, passed, entry.lowest is not None))
         return found
+
+    def _ruling(self) -> Federation:
+        """The version of the charter by which the own log, and its lists, are judged."""
+        return self.leader.records.view.ruling(self.leader.region)
 
     def _seconds(self, parts: float) -> float:
         return parts * self.leader.records.federation.clock.epoch_seconds / PARTS

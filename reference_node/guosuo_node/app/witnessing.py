@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from guosuo.errors import PeerError, Reason
+from guosuo.federation import notes
 from guosuo.federation.charter import Federation
 from guosuo.federation.forks import Equivocation
+from guosuo.federation.notes import NoteKey
 from guosuo.federation.witness import (
     SIZE_TYPE,
     Accepted,
@@ -40,6 +42,8 @@ class WitnessDesk:
     now: Callable[[], float]
     found: Callable[[str, Equivocation], None]
     """Told of evidence, with the region."""
+    rules: Callable[[str], Sequence[Federation]] | None = None
+    """Versions by which a region's log may be judged now, with its keys; else the one here."""
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def add_checkpoint(self, note: bytes, old_size: int, proof: tuple[bytes, ...]) -> bytes:
@@ -49,7 +53,7 @@ class WitnessDesk:
         async with self._lock:
             for _ in range(_TRIES):
                 await self._load(origin)
-                key = self.federation.member(region).log_key
+                key = self._log_key(region, note)
                 decision = self.witness.add_checkpoint(key, old_size, proof, note)
                 if not isinstance(decision, Accepted):
                     if decision.evidence is not None:
@@ -101,9 +105,23 @@ class WitnessDesk:
     def region_of(self, origin: str) -> str:
         """Whose log that is; `PeerError(REGION_UNKNOWN)`."""
         region = origin.rpartition("/")[2]
-        if region not in self.federation.members or self.federation.origin(region) != origin:
+        known = self.federation.members.keys() | self.federation.former()
+        if region not in known or self.federation.origin(region) != origin:
             raise PeerError(Reason.REGION_UNKNOWN)
         return region
+
+    def _log_key(self, region: str, note: bytes) -> bytes:
+        """The log key that signed; which version the log adopted, its new entries will say."""
+        versions = [self.federation] if self.rules is None else self.rules(region)
+        # A stand-alone witness reads no entries: keys of before end with the time to adopt.
+        clock = self.federation.clock
+        epoch = clock.epoch_at(max(int(self.now()), clock.zero))
+        bound = [v.version for v in versions if epoch >= (v.charter.adopt_by or 0)]
+        versions = [v for v in versions if v.version >= max(bound, default=0)]
+        parsed = notes.parse(note)
+        keys = [version.known(region).log_key for version in versions]
+        origin = self.federation.origin(region)
+        return next((k for k in keys if NoteKey(origin, k).signed(parsed)), keys[0])
 
     async def _load(self, origin: str) -> None:
         found = await asyncio.to_thread(self.store.witnessed, origin)

@@ -94,6 +94,10 @@ class LocalWitness:
         except ServiceError:
             return None
 
+    async def charter(self) -> bytes:
+        """As `checkpoint`."""
+        raise CallerError(Reason.STATE, "nobody asks a witness for the charter")
+
     async def checkpoint(self, region: str) -> bytes | None:
         """Nothing: witnessing is all it does."""
         raise CallerError(Reason.STATE, f"nobody asks a witness for the log of {region}")

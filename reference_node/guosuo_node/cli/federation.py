@@ -20,7 +20,7 @@ from guosuo.federation.charter import (
 )
 from guosuo.host.files import write_atomically
 from guosuo.roles.bundle import default_min_regions
-from guosuo_node.cli import making, watching
+from guosuo_node.cli import amending, making, watching
 from guosuo_node.cli.cards import Card
 from guosuo_node.host.settings import Home
 
@@ -103,5 +103,7 @@ def join(
         typer.echo("It has fewer than four witnesses: for development only.")
 
 
+app.command("amend", epilog=amending.AMEND_EXAMPLE)(amending.amend_command)
+app.command("adopt", epilog=amending.ADOPT_EXAMPLE)(amending.adopt_command)
 app.command("members", epilog=watching.MEMBERS_EXAMPLE)(watching.members)
 app.command("watch", epilog=watching.WATCH_EXAMPLE)(watching.watch)

@@ -20,10 +20,10 @@ from guosuo.federation.charter import (
     Parameters,
     SignedCharter,
     Witness,
-    open_charter,
     sign_charter,
     threshold,
 )
+from guosuo.federation.charters import open_charters
 from guosuo.host import vault
 from guosuo.host.files import PUBLIC, write_atomically
 from guosuo.host.vault import KeyFile
@@ -163,10 +163,16 @@ def found(cards: Sequence[Card], environment: Environment, parameters: Parameter
 
 
 def sign(signed: SignedCharter, home: Home) -> SignedCharter:
-    """The same with this node's signature beside the others'."""
+    """The same with this node's signature beside the others'.
+
+    A member of the version before signs a later one too, also one that removes it.
+    """
     keys = NodeKeys.load(home.keys, KeyFile(home.key))
     charter = Charter.decode(signed.charter)
-    if keys.name not in {member.region for member in charter.members}:
+    names = {member.region for member in charter.members}
+    if home.charter.is_file() and charter.version > 1:
+        names |= open_charters(home.charter.read_bytes(), Suite.sha256()).members.keys()
+    if keys.name not in names:
         raise CallerError(Reason.CHARTER, "this node is no member of that charter")
     (own,) = sign_charter(charter, {keys.name: keys.root_key}).signatures
     others = [s for s in signed.signatures if s.region != keys.name and any(s.signature)]
@@ -185,7 +191,7 @@ def join(home: Home, data: bytes, cards: Sequence[Card], entropy: Entropy, now: 
 
     A region's store begins here: nothing is signed before.
     """
-    federation = open_charter(data, Suite.sha256())
+    federation = open_charters(data, Suite.sha256())
     key = KeyFile(home.key)
     keys = NodeKeys.load(home.keys, key)
     keys.check(federation)
@@ -194,7 +200,7 @@ def join(home: Home, data: bytes, cards: Sequence[Card], entropy: Entropy, now: 
         raise CallerError(Reason.STORE_EXISTS, "this node belongs to a federation already")
     by_name = {card.name: card for card in cards}
     for name, card in by_name.items():
-        _check_card(federation, name, card)
+        check_card(federation, name, card)
         if name != keys.name:
             write_atomically(home.peers / f"{name}.pem", card.authority.encode())
     if not home.charter.exists():
@@ -203,7 +209,7 @@ def join(home: Home, data: bytes, cards: Sequence[Card], entropy: Entropy, now: 
     return federation
 
 
-def _check_card(federation: Federation, name: str, card: Card) -> None:
+def check_card(federation: Federation, name: str, card: Card) -> None:
     """`CallerError` for a card of somebody else than the charter has under this name."""
     known = {m.region: m for m in federation.charter.members}.get(name)
     alone = {w.name: w for w in federation.charter.witnesses or ()}.get(name)

@@ -15,7 +15,8 @@ from guosuo.cli.online import failing
 from guosuo.client.channel import NodeChannel, Patience, Tls
 from guosuo.client.directory import DirectoryClient, NodeInfo, RegionStatus
 from guosuo.errors import CallerError, Reason
-from guosuo.federation.charter import Federation, open_charter
+from guosuo.federation.charter import Federation
+from guosuo.federation.charters import open_charters
 from guosuo.suite import Suite
 from guosuo_node.app import requests
 from guosuo_node.host.settings import Home, Settings, address
@@ -85,7 +86,7 @@ def federation_of(path: Path) -> Federation:
     if not charter.is_file():
         hint = "no charter there: name a charter, or a node that joined a federation"
         raise CallerError(Reason.STORE_MISSING, hint)
-    return open_charter(read_file(charter), Suite.sha256())
+    return open_charters(read_file(charter), Suite.sha256())
 
 
 def existing(path: Path) -> Home:

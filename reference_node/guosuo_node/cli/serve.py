@@ -19,7 +19,8 @@ from guosuo.client.channel import NodeChannel, Patience, Tls
 from guosuo.client.federation import FederationClient
 from guosuo.curve.entropy import Entropy
 from guosuo.errors import CallerError, Reason
-from guosuo.federation.charter import Environment, Federation, open_charter
+from guosuo.federation.charter import Environment, Federation
+from guosuo.federation.charters import encode_charters, open_charters
 from guosuo.federation.judge import Ruling
 from guosuo.federation.witness import parse_request
 from guosuo.host.files import write_atomically
@@ -28,7 +29,7 @@ from guosuo.suite import Suite
 from guosuo_node.adapter.desk import Desk
 from guosuo_node.adapter.interface import Context
 from guosuo_node.adapter.plugins import load_adapter
-from guosuo_node.app.keys import NodeKeys
+from guosuo_node.app.keys import fitting, load_keys
 from guosuo_node.app.node import Node
 from guosuo_node.app.points import arm
 from guosuo_node.host import tls
@@ -72,7 +73,7 @@ class Serving:
                 Reason.STORE_MISSING, "no charter here: join one with guosuo federation join"
             )
         signed = home.charter.read_bytes()
-        federation = open_charter(signed, Suite.sha256())
+        federation = open_charters(signed, Suite.sha256())
         if settings.clock_offset and federation.charter.environment is Environment.PRODUCTION:
             raise CallerError(
                 Reason.ARGUMENT, "node.toml: clock_offset is for test federations only"
@@ -80,8 +81,8 @@ class Serving:
         arm(os.environ, federation)
         entropy = Entropy(os.urandom)
         key = KeyFile(home.key)
-        keys = NodeKeys.load(home.keys, key)
-        keys.check(federation)
+        every = load_keys((home.keys, *home.renewed_keys()), key)
+        keys = fitting(every, federation)
         identity, trust = tls.load_identity(home.tls), tls.PeerTrust.load(home.peers)
         write_atomically(home.public / "charter.cbor", signed)
         desk = None
@@ -96,15 +97,21 @@ class Serving:
         clients = {name: FederationClient(channel) for name, channel in peers.items()}
         node = Node(
             federation=federation,
-            signed_charter=signed,
             keys=keys,
+            earlier_keys=tuple(one for one in every if one is not keys),
             store=Store.open(settings.database or home.database, key, entropy),
             public=home.public,
             policies=home.policies,
             register=home.checkpoints,
             requests=home.requests,
-            nodes={n: c for n, c in clients.items() if n in federation.members},
-            witnesses={n: c for n, c in clients.items() if n in federation.witness_keys},
+            nodes={
+                n: c for n, c in clients.items() if any(n in v.members for v in _recent(federation))
+            },
+            witnesses={
+                n: c
+                for n, c in clients.items()
+                if any(n in v.witness_keys for v in _recent(federation))
+            },
             desk=desk,
             entropy=entropy,
             now=lambda: time.time() + settings.clock_offset,
@@ -119,6 +126,9 @@ class Serving:
             steps=(),
         )
         metrics.set_regions(federation.members)
+        expires = federation.charter.expires
+        if expires is not None and node.now() >= expires:
+            log.warning("charter-expired", version=federation.version)
         return cls(
             home,
             settings,
@@ -132,9 +142,13 @@ class Serving:
             clients,
         )
 
-    async def run(self) -> None:
-        """Until SIGTERM or SIGINT; then everything ends in order."""
+    async def run(self) -> bool:
+        """Until SIGTERM or SIGINT, or a later charter is in place; then all ends in order.
+
+        True for a charter: who runs this builds it anew.
+        """
         stop = asyncio.Event()
+        amended = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
@@ -161,15 +175,28 @@ class Serving:
             watch = asyncio.create_task(self._measure())
             renew = asyncio.create_task(self._renew(secured))
             waiting = asyncio.create_task(_wait(stop))
-            await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            changed = asyncio.create_task(self._amended(amended))
+            await asyncio.wait({work, waiting, changed}, return_when=asyncio.FIRST_COMPLETED)
             self.log.info("stopping")
-            for task in (watch, renew, work, waiting):
+            tasks = (watch, renew, work, waiting, changed)
+            for task in tasks:
                 task.cancel()
-            results = await asyncio.gather(work, watch, renew, waiting, return_exceptions=True)
+            results = await asyncio.gather(*tasks, return_exceptions=True)
         self.log.info("stopped")
         for result in results:
             if isinstance(result, Exception):
                 raise result
+        return amended.is_set() and not stop.is_set()
+
+    async def _amended(self, amended: asyncio.Event) -> None:
+        """Until the charter's file is another one than this process began with."""
+        while True:
+            await asyncio.sleep(_EVERY)
+            data = await asyncio.to_thread(self.home.charter.read_bytes)
+            if data != encode_charters(self.federation):
+                self.log.info("charter-changed")
+                amended.set()
+                return
 
     async def _http(self, stack: AsyncExitStack) -> None:
         if self.settings.http_listen is not None:
@@ -240,16 +267,20 @@ class Serving:
             await asyncio.sleep(_EVERY)
 
 
+def _recent(federation: Federation) -> tuple[Federation, ...]:
+    """The version before and the newest: in between, those of both are needed."""
+    return (*federation.earlier[-1:], federation)
+
+
 def connect(
     federation: Federation, own: str, identity: tls.Identity, trust: tls.PeerTrust
 ) -> Mapping[str, NodeChannel]:
     """Channels to every other member's node and witness with an endpoint and an authority."""
-    places = {
-        member.region: member.endpoints[0]
-        for member in federation.charter.members
-        if member.endpoints
-    }
-    places |= {w.name: w.endpoint for w in federation.charter.witnesses or () if w.endpoint}
+    places: dict[str, str] = {}
+    for version in _recent(federation):
+        charter = version.charter
+        places |= {m.region: m.endpoints[0] for m in charter.members if m.endpoints}
+        places |= {w.name: w.endpoint for w in charter.witnesses or () if w.endpoint}
     places.pop(own, None)
     missing = sorted(places.keys() - set(trust.names()))
     if missing:
@@ -271,7 +302,8 @@ def serve(path: Path) -> None:
     """Run a node until it is told to stop."""
 
     async def main() -> None:
-        await Serving.build(Home(path)).run()
+        while await Serving.build(Home(path)).run():
+            pass
 
     asyncio.run(main())
 

@@ -74,6 +74,10 @@ class Home:
         """Root, log and witness key, sealed."""
         return self.private / "keys.vault"
 
+    def renewed_keys(self) -> tuple[Path, ...]:
+        """The same with keys that were renewed since, in the order in which they were drawn."""
+        return tuple(sorted(self.private.glob("keys-[0-9][0-9].vault")))
+
     @property
     def officer(self) -> Path:
         """The key of the region's first organisation, sealed; to be kept elsewhere."""

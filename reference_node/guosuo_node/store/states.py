@@ -98,9 +98,8 @@ class IssuerRows:
 
         `CallerError(STORE_MISSING)` if none was saved; `PeerError` for altered rows.
         """
-        member = federation.member(region)
         own = bytes(root_key.verify_key), bytes(log_key.verify_key)
-        if own != (member.root_key, member.log_key):
+        if own not in {(m.root_key, m.log_key) for m in federation.memberships(region)}:
             refuse(Reason.STATE, "a signing key that is not the region's")
         if self.facts is None:
             raise CallerError(Reason.STORE_MISSING, "no issuer was saved here")
@@ -146,7 +145,7 @@ class GateRows:
 
     def opened(self, sealer: Sealer, federation: Federation, region: str) -> GateState:
         """A gate authority as it was saved last, or a new one; `PeerError` for altered rows."""
-        federation.member(region)
+        federation.memberships(region)
         state = GateState(region)
         for row in self.lists:
             version = (row.epoch, row.revision)

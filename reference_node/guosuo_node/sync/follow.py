@@ -40,6 +40,7 @@ _BREATH = 0.2
 _BLOBS_AT_ONCE = 32
 _LONGEST_BACKOFF = 16
 """In polls."""
+_AMENDED = (Reason.NOTE_SIGNATURE, Reason.COSIGNATURES)
 _ROUNDS = 4
 """A board names buckets: blobs are found in rounds."""
 
@@ -117,7 +118,13 @@ class Follower:
         """
         async with self._fetching:
             log = self.records.logs[self.region]
-            found = self._open(note)
+            try:
+                found = self._open(note)
+            except PeerError as error:
+                # Signed by keys that are not known: perhaps of a later charter.
+                if error.reason not in _AMENDED or not await self._learn(source):
+                    raise
+                found = self._open(note)
             if log.evidence is not None or self.region in self.records.broken:
                 # Nothing more of it is taken in.
                 pass
@@ -126,6 +133,12 @@ class Follower:
                 if not log.fits(note, fresh):
                     await self._compare(log, note, found, source)
                     raise PeerError(Reason.LOG_PROOF, "entries or checkpoint of another history")
+                charters = self.records.missing_charters(self.region, fresh)
+                if charters:
+                    # What nobody has stops this log only, before anything of it is kept.
+                    await self._blobs(source, charters)
+                    if self.records.blobs.missing(charters):
+                        raise PeerError(Reason.RECORD_MISSING, "a charter that a log adopts")
                 await self._keep(note, found.size, fresh)
             else:
                 self.records.publish(self.region, note)
@@ -145,13 +158,28 @@ class Follower:
         self.records.ring()
 
     def _open(self, note: bytes) -> Checkpoint:
-        """The checkpoint, signed by the log and cosigned by enough; `PeerError`."""
-        federation = self.records.federation
-        parsed = notes.parse(note)
-        member = federation.member(self.region)
-        found = checkpoints.open_checkpoint(parsed, federation.origin(self.region), member.log_key)
-        Quorum.of(federation).check(parsed)
-        return found
+        """The checkpoint, signed by the log and cosigned by enough; `PeerError`.
+
+        By any version of the charter from the known state on: the entries will say which.
+        """
+        parsed, fault = notes.parse(note), PeerError(Reason.NOTE_SIGNATURE)
+        for version in self.records.ahead(self.region):
+            origin, key = version.origin(self.region), version.known(self.region).log_key
+            try:
+                found = checkpoints.open_checkpoint(parsed, origin, key)
+                Quorum.of(version).check(parsed)
+            except PeerError as error:
+                fault = error
+            else:
+                return found
+        raise fault
+
+    async def _learn(self, source: Peer) -> bool:
+        """Ask for versions of the charter that are not known; whether there is any."""
+        try:
+            return self.records.learn(await source.charter())
+        except FAILURES:
+            return False
 
     async def _entries(self, source: Peer, start: int, end: int) -> list[bytes]:
         if end - start > MAX_AHEAD:
@@ -212,7 +240,7 @@ class Follower:
         if other.root() != found.root:
             return
         split = find_split(log.tree.nodes, known.size, other.nodes, found.size)
-        key = self.records.federation.member(self.region).log_key
+        key = self.records.view.ruling_at(self.region, known.size).known(self.region).log_key
         log.evidence = equivocation(known.note, note, split, known.origin, key)
         await self._convict(log)
 

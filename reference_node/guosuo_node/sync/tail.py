@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from guosuo.errors import PeerError, Reason
 from guosuo.federation import notes
-from guosuo.federation.forks import Equivocation, check_equivocation
+from guosuo.federation.forks import Equivocation
 from guosuo_node.app.records import Records
 from guosuo_node.app.witnessing import EQUIVOCATION
 from guosuo_node.store.store import Store
@@ -35,7 +35,7 @@ class Tail:
         One region's trouble stays with it: what a node stored of a hostile log must not
         keep that node from starting. `StoreUnavailable` if there is nothing to read.
         """
-        for region in self.records.logs:
+        for region in tuple(self.records.logs):
             async with self.records.locks[region]:
                 try:
                     grown = await self._region(region)
@@ -54,10 +54,9 @@ class Tail:
             return
         for stored in await asyncio.to_thread(self.store.evidence, EQUIVOCATION):
             for region in records.logs.keys() - records.forked:
-                origin = records.federation.origin(region)
                 try:
                     evidence = Equivocation.decode(stored.data)
-                    check_equivocation(evidence, origin, records.federation.member(region).log_key)
+                    records.check_evidence(region, evidence)
                 except PeerError:
                     continue
                 records.convict(region, evidence)

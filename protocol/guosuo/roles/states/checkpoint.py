@@ -95,7 +95,7 @@ def decode_checkpoint(federation: Federation, data: bytes) -> CheckpointState:
     else it has to forget its tags and wait: `Checkpoint.restarted`.
     """
     body = StoredCheckpoint.decode(unwrap(StateKind.CHECKPOINT, federation, data))
-    federation.member(body.region)
+    federation.known(body.region)
     parts = [check_part(federation.scheme, part.encode()) for part in body.parts]
     policies = [check_policy(federation.scheme, part.encode()) for part in body.policies]
     if any(p.part.region != body.region for p in parts):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
@@ -86,10 +86,10 @@ def unpack(record: struct.Struct, data: bytes) -> Iterator[tuple[Any, ...]]:
     return record.iter_unpack(data)
 
 
-def key_of(seed: bytes, public: bytes) -> SigningKey:
-    """The signing key of a seed; `PeerError(STATE)` unless the charter has its public key."""
+def key_of(seed: bytes, publics: Iterable[bytes]) -> SigningKey:
+    """The signing key of a seed; `PeerError(STATE)` unless a charter has its public key."""
     key = SigningKey(seed)
-    if bytes(key.verify_key) != public:
+    if bytes(key.verify_key) not in publics:
         refuse(Reason.STATE, "a signing key that is not the region's")
     return key
 

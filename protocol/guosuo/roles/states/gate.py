@@ -84,7 +84,7 @@ def encode_gate(federation: Federation, state: GateState) -> bytes:
 def decode_gate(federation: Federation, data: bytes) -> GateState:
     """The state that `encode_gate` wrote; `PeerError` otherwise."""
     body = StoredGate.decode(unwrap(StateKind.GATE, federation, data))
-    federation.member(body.region)
+    federation.known(body.region)
     state = GateState(body.region, policies={p.policy: p.version for p in body.policies})
     for stored in body.versions:
         part = check_part(federation.scheme, stored.part.encode()).part
@@ -125,5 +125,5 @@ def encode_log(writer: LogWriter) -> bytes:
 def decode_log(federation: Federation, data: bytes) -> LogWriter:
     """The writer that `encode_log` wrote; `PeerError` otherwise."""
     body = StoredLog.decode(unwrap(StateKind.LOG, federation, data))
-    key = key_of(body.key, federation.member(body.region).log_key)
+    key = key_of(body.key, [m.log_key for m in federation.memberships(body.region)])
     return LogWriter(key, federation.id, body.region, body.index, body.previous)

@@ -114,11 +114,11 @@ def decode_issuer(federation: Federation, data: bytes) -> IssuerState:
     whoever publishes refuses an index that exists.
     """
     body = StoredIssuer.decode(unwrap(StateKind.ISSUER, federation, data))
-    member = federation.member(body.region)
+    members = federation.memberships(body.region)
     state = IssuerState(
         region=body.region,
-        root_key=key_of(body.root_key, member.root_key),
-        log_key=key_of(body.log_key, member.log_key),
+        root_key=key_of(body.root_key, [m.root_key for m in members]),
+        log_key=key_of(body.log_key, [m.log_key for m in members]),
         person_salt=body.person_salt,
         records=dict(unpack(_RECORD, body.records)),
         offers={offer.nonce: offer.deadline for offer in body.offers},

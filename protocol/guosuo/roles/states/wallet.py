@@ -184,7 +184,7 @@ def _stored_slot(held: HeldSlot) -> StoredSlot:
 
 
 def _held_slot(federation: Federation, stored: StoredSlot) -> HeldSlot:
-    federation.member(stored.region)
+    federation.known(stored.region)
     suite = federation.scheme.suite
     return HeldSlot(
         region=stored.region,
