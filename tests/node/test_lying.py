@@ -36,7 +36,7 @@ from tests.support.lying import (
 from tests.support.truth import Truth
 from tests.support.world import REGIONS
 
-pytestmark = pytest.mark.xdist_group("federation")
+pytestmark = [pytest.mark.xdist_group("federation"), pytest.mark.slow]
 
 EPOCH = 14
 A, B, C = REGIONS[:3]
@@ -123,11 +123,11 @@ def all_withheld(_stage: Stage) -> dict[str, Lie]:
 @pytest.mark.parametrize(
     "lying",
     [
-        pytest.param(all_slow, id="slow", marks=pytest.mark.slow),
-        pytest.param(all_oversized, id="oversized", marks=pytest.mark.slow),
-        pytest.param(all_out_of_order, id="out-of-order", marks=pytest.mark.slow),
-        pytest.param(all_garbage, id="garbage", marks=pytest.mark.slow),
-        pytest.param(all_rolled_back, id="rolled-back", marks=pytest.mark.slow),
+        pytest.param(all_slow, id="slow"),
+        pytest.param(all_oversized, id="oversized"),
+        pytest.param(all_out_of_order, id="out-of-order"),
+        pytest.param(all_garbage, id="garbage"),
+        pytest.param(all_rolled_back, id="rolled-back"),
         pytest.param(all_withheld, id="withheld-blobs"),
     ],
 )
