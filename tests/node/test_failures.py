@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -226,6 +227,36 @@ def fill(path: Path) -> None:
                     file.write(b"\0" * size)
             except OSError:
                 continue
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_costs_no_node(tmp_path: Path) -> None:
+    with federation(tmp_path) as cluster:
+        cluster.wait_complete()
+        node, copy, truth = cluster.nodes[A], Copy(cluster), Truth(cluster)
+        enrolled(cluster, copy, truth)
+        # A worker there is once there is something to sign.
+        cluster.wait(lambda: bool(workers(node.process.pid)), 2 * EPOCH, "there is a worker")
+        for worker in workers(node.process.pid):
+            os.kill(worker, signal.SIGKILL)
+        epoch = cluster.epoch + 1
+        cluster.wait_judged(B, A, epoch + 1)
+        assert node.process.is_running
+        enrolled(cluster, copy, truth)
+        truth.look()
+        truth.ask_again()
+        truth.check()
+
+
+def workers(pid: int) -> list[int]:
+    """Children of a process that `multiprocessing` spawned to work."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    found = []
+    for child in map(int, children):
+        command = Path(f"/proc/{child}/cmdline").read_bytes()
+        if b"spawn_main" in command:
+            found.append(child)
+    return found
 
 
 # --- an old backup --------------------------------------------------------------------------
