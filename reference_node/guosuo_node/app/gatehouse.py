@@ -7,11 +7,12 @@ An operator puts a policy's JSON into `policies/`, and the register into
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from guosuo.certlogic.json_text import load_json
 from guosuo.errors import CallerError, GuosuoError, PeerError, Reason
 from guosuo.federation.charter import Name
 from guosuo.federation.entries import CheckpointInfo
@@ -99,7 +100,7 @@ class Gatehouse:
 def read_register(data: bytes) -> list[CheckpointInfo]:
     """A JSON list of `{checkpoint, names: {language: text}, place, policy}`; `PeerError`."""
     try:
-        listed = json.loads(data)
+        listed: Any = load_json(data)
         return [
             CheckpointInfo(
                 checkpoint=item["checkpoint"],

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from guosuo.errors import CallerError, GuosuoError, Reason
+from guosuo.certlogic.json_text import load_json
+from guosuo.errors import CallerError, GuosuoError, PeerError, Reason
 from guosuo.host.files import PRIVATE, write_atomically
 from guosuo_node.app.faults import ServiceError
 from guosuo_node.app.leader import Leader
@@ -98,8 +99,8 @@ def answered(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        found = json.loads(path.read_bytes())
-    except ValueError:
+        found = load_json(path.read_bytes())
+    except PeerError:
         found = None
     if not isinstance(found, dict):
         raise CallerError(Reason.STATE, "no answer of a node's")
@@ -123,10 +124,10 @@ def take(path: Path) -> str:
 def _read(path: Path) -> str:
     try:
         if path.stat().st_size <= _MAX_OCTETS:
-            found = json.loads(path.read_bytes())
+            found = load_json(path.read_bytes())
             if isinstance(found, dict) and isinstance(found.get("do"), str):
                 return str(found["do"])
-    except (OSError, ValueError):
+    except (OSError, PeerError):
         pass
     raise CallerError(Reason.ARGUMENT, "a request is JSON that says what to do")
 
