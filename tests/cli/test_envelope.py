@@ -1,18 +1,22 @@
 """Bounds of all policies: founded with the federation, and kept by every region."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from guosuo.cli import envelope_file, policy_file
+from guosuo.cli.common import Desk
 from guosuo.cli.envelope_file import read_envelope
 from guosuo.errors import CallerError, Reason
 from guosuo.evidence.registry import EvidenceKind
 from guosuo.federation.charter import open_charter
+from guosuo.host.region import at_work
+from guosuo.host.vault import KeyFile
 from guosuo.suite import Suite
-from tests.cli.stage import ENROL, GATE, HOME, TESTED, Stage, done, guosuo
+from tests.cli.stage import CROSS, ENROL, GATE, HOME, TESTED, Stage, done, guosuo
 
 EXAMPLE = json.loads(envelope_file.EXAMPLE)
 INIT = ("region", "init", "fed", HOME, GATE, "--bucket-slots", "16", *Stage.keys)
@@ -91,6 +95,97 @@ def test_lint_holds_a_policy_against_an_envelope() -> None:
     assert said.code == 1
     assert "error: complete series: outside of the envelope" in said.out
     assert guosuo("policy", "lint", "own.json").code == 0
+
+
+CONTRADICTIONS = [
+    (
+        [FLOOR, FLOOR | {"name": "no fresh ones", "must": "refuse"}],
+        [],
+        "no policy keeps both the floor fresh tests and the ceiling no fresh ones",
+    ),
+    (
+        [
+            FLOOR | {"name": "three days", "max_age": "72 hours"},
+            {"name": "x", "must": "refuse", "kind": "test", "min_age": "48 h", "description": "x"},
+        ],
+        [],
+        "no policy keeps both the floor three days and the ceiling x",
+    ),
+    (
+        [{"name": "x", "must": "refuse", "kind": "recovery", "description": "x"}],
+        ["recovery"],
+        "every policy must take evidence of the kind recovery, and none may",
+    ),
+    (
+        [
+            {"name": kind, "must": "refuse", "kind": kind, "description": "x"}
+            for kind in ("vaccination", "test", "recovery")
+        ],
+        [],
+        "the ceilings leave nothing that a policy may accept",
+    ),
+]
+
+
+@pytest.mark.parametrize(("bounds", "kinds", "words"), CONTRADICTIONS)
+def test_an_envelope_that_contradicts_itself_founds_nothing(
+    bounds: list[dict[str, Any]], kinds: list[str], words: str
+) -> None:
+    Path("torn.json").write_text(json.dumps({"kinds": kinds, "bounds": bounds}))
+    said = guosuo(*INIT, "--envelope", "torn.json")
+    assert (said.code, words in said.err, said.err.count("\n")) == (2, True, 1)
+    assert not Path("fed").exists()
+    # Lint reads it in the same way.
+    Path("own.json").write_text(json.dumps(TESTED))
+    assert words in guosuo("policy", "lint", "own.json", "--envelope", "torn.json").err
+
+
+def test_bounds_that_only_touch_are_kept_by_some_policy() -> None:
+    ceiling = {"name": "x", "must": "refuse", "kind": "test", "min_age": "72 h", "description": "x"}
+    bounds = [FLOOR | {"max_age": "72 h"}, ceiling]
+    Path("tight.json").write_text(json.dumps({"kinds": ["test"], "bounds": bounds}))
+    found("--envelope", "tight.json")
+    assert done(*publish(TESTED))["regions"][0]["policy_version"] == 1
+
+
+def test_wallets_refuse_what_a_region_publishes_outside_of_the_envelope() -> None:
+    """The region's own software does not look; every wallet does, on its own device."""
+    tight = FLOOR | {"name": "two days", "must": "refuse", "min_age": "48 h"}
+    del tight["max_age"]
+    Path("tight.json").write_text(json.dumps({"kinds": [], "bounds": [tight]}))
+    found("--envelope", "tight.json")
+    stage = Stage()
+    way = TESTED["accepts"][0]  # type: ignore[index]
+    inside = TESTED | {"accepts": [way | {"max_age": "48 hours"}]}
+    command = publish(inside)
+    done(*command[:3], "--all", *command[4:], "--checkpoint", "station-1=x")
+    stage.enrol("lan")
+    check = ("wallet", "check", "lan.wallet", *stage.fed, *stage.wallet_key, "--now", CROSS)
+    assert [row["passes"] for row in done(*check)["policies"]] == [True, True]
+    done("checkpoint", "poster", *stage.fed, *stage.at, "--state", "gate.state", "--now", CROSS)
+    done(*stage.show("lan", CROSS, "--new-place"))
+    Path("show.png").unlink()
+
+    def careless(region: str) -> None:
+        desk = Desk.open(ENROL, None, as_json=False)
+        records = desk.federation(Path("fed"))
+        draft = policy_file.read_policy(
+            json.dumps(TESTED).encode(), region=region, version=2, now=desk.now
+        )
+        with at_work(records, region, KeyFile(Path("regions.key")), desk.entropy) as host:
+            charter = replace(host.gate.federation.charter, envelope=None)
+            host.gate.federation = replace(host.gate.federation, charter=charter)
+            host.publish(host.gate.publish_policy(draft, desk.entropy))
+
+    careless(GATE)
+    rows = {row["region"]: row for row in done(*check)["policies"]}
+    assert (rows[HOME]["passes"], rows[HOME]["version"]) == (True, 1)
+    assert (rows[GATE]["passes"], rows[GATE]["version"]) == (False, None)
+    assert "outside of the federation's envelope: two days: " in rows[GATE]["why"]
+    assert "two days: " in guosuo(*check).out
+    said = guosuo(*stage.show("lan", CROSS), "--json")
+    assert (said.code, said.json["error"]["reason"]) == (3, "policy")
+    assert not Path("show.png").exists()
 
 
 # --- the form -------------------------------------------------------------------------

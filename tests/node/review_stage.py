@@ -63,13 +63,13 @@ class Paper:
     async def charter(self) -> bytes:
         raise TimeoutError
 
-    async def add_checkpoint(self, note: bytes, old_size: int, proof: Sequence[bytes]) -> bytes:
+    async def add_checkpoint(self, note: bytes, old_size: int, proof: Sequence[bytes]) -> bytes:  # noqa: ARG002 - as Peer has it
         raise TimeoutError
 
-    async def witnessed(self, region: str) -> bytes | None:
+    async def witnessed(self, region: str) -> bytes | None:  # noqa: ARG002 - as Peer has it
         return None
 
-    async def watch(self, regions: Sequence[str]) -> AsyncGenerator[tuple[str, bytes], None]:
+    async def watch(self, regions: Sequence[str]) -> AsyncGenerator[tuple[str, bytes], None]:  # noqa: ARG002 - as Peer has it
         yield self.region, self.note()
         await asyncio.Event().wait()
 

@@ -19,7 +19,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from guosuo.federation.judge import Ruling
 from guosuo.host.vault import KeyFile
@@ -28,7 +30,7 @@ from guosuo.roles.verdict import Verdict
 from guosuo_node.adapter.counter import CounterCheck
 from guosuo_node.host import tls
 from guosuo_node.host.settings import Home, Settings
-from tests.cli.stage import Said, guosuo
+from tests.cli.stage import TESTED, Said, guosuo
 from tests.support.citizens import Citizen, Copy, Gate, crossing
 from tests.support.federation import Cluster
 from tests.support.world import REGIONS, seeded
@@ -93,7 +95,7 @@ def test_members_of_a_charter_and_of_a_node(federation: Cluster, tmp_path: Path)
     said = guosuo("federation", "members", charter)
     assert said.code == 0
     assert f"Region {A}" in said.out
-    nothing = guosuo("federation", "members", tmp_path)
+    nothing = guosuo("federation", "members", tmp_path / "none")
     assert nothing.code == 2
     assert "name a charter" in nothing.err
 
@@ -146,6 +148,40 @@ def _until(terminal: int, enough: Callable[[str], bool]) -> str:
             except OSError:  # Linux: the other side is closed
                 break
     return text
+
+
+def test_a_balancer_learns_who_takes_enrolments(federation: Cluster) -> None:
+    node = federation.nodes[A]
+    trust = grpc.ssl_channel_credentials(node.authority)
+    with grpc.secure_channel(node.public, trust) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        request = health_pb2.HealthCheckRequest(service="guosuo.v1.Enrolment")
+        serving = health_pb2.HealthCheckResponse.SERVING
+        federation.wait(lambda: stub.Check(request).status == serving, 10, "it serves")
+
+
+# --- policies ---------------------------------------------------------------------------
+
+
+def test_a_policy_of_the_short_form_is_published_and_then_its_next_version(
+    federation: Cluster, tmp_path: Path
+) -> None:
+    file = tmp_path / "policy.json"
+    file.write_text(json.dumps({**TESTED, "policy": "station"}))
+    copy = Copy(federation, "of-policies")
+    for version in (1, 2):
+        found = answer("node", "policy", home(federation, B), file)
+        assert (found["policy"], found["version"]) == ("station", version)
+
+        def published(version: int = version) -> bool:
+            copy.refresh()
+            return ("station", version) in copy.mirror.view.region(B).policies
+
+        federation.wait(published, 60, f"version {version} is in the log")
+    file.write_text("{}")
+    refused = guosuo("node", "policy", home(federation, B), file)
+    assert refused.code == 2
+    assert "policy, valid_days and accepts" in refused.err
 
 
 # --- counters and officers --------------------------------------------------------------

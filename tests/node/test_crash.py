@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from guosuo.client.errors import NodeFailure
+from guosuo.client.errors import NodeError, NodeFailure
 from guosuo.errors import CallerError
 from guosuo.federation.entries import Action
 from guosuo.roles.enrolment import Answer
@@ -53,6 +53,16 @@ class Stage:
         assert Answer.decode(citizen.answer).grant is not None
         self.truth.granted.append(citizen)
 
+    def enrols(self) -> bool:
+        """Whether somebody could enrol; a node that is not there yet says so."""
+        try:
+            self.enrol()
+        except NodeError as error:
+            if error.reason not in {"busy", "not-leader", "recovering"}:
+                raise
+            return False
+        return True
+
     def order(self) -> None:
         """Somebody of A who holds a slot is suspended; an answer is a promise."""
         if not self.truth.granted or self.truth.granted[-1] in self.suspended:
@@ -79,7 +89,8 @@ class Stage:
                 assert Answer.decode(self.unanswered.answer).grant is not None
                 truth.granted.append(self.unanswered)
         self.unanswered = None
-        self.enrol()
+        # A node that was away when the epoch began turns it first.
+        cluster.wait(self.enrols, 2 * EPOCH, "somebody enrols")
         self.order()
 
         # Others get all that the store had, and the order behind it.
@@ -219,6 +230,20 @@ def test_killed_at_a_random_moment(stage: Stage, seed: int) -> None:
         stage.truth.check_complete(name)
     node.start()
     stage.settle(name, before if name == A else 0)
+
+
+def test_all_killed_at_once(stage: Stage) -> None:
+    """The lights go out: nobody is there whom the others could ask."""
+    stage.enrol()
+    stage.truth.look()
+    for node in stage.cluster.nodes.values():
+        node.kill()
+    sizes = {region: stage.truth.read_store(region) for region in stage.cluster.regions}
+    for region in sizes:
+        stage.truth.check_complete(region)
+    stage.cluster.start()
+    stage.cluster.wait_for("ready", [B])
+    stage.settle(A, sizes[A])
 
 
 def test_after_all_of_it_they_converge(stage: Stage) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -85,14 +86,13 @@ def test_a_leader_stopped_in_mid_turn_publishes_nothing_after_another_took_over(
         replicas=[A],
     ) as cluster:
         cluster.wait_complete()
-        # Whoever leads goes, so that the other one leads, and the first one is armed.
+        # Again, armed this time; the other process stands by.
         cluster.nodes[A].kill()
-        cluster.nodes[second].kill()
         cluster.nodes[A].start(**{STOP_AT: point.value})
         cluster.wait_for("ready", [A])
         truth = Truth(cluster)
         truth.look()
-        cluster.nodes[second].start()
+        cluster.start([second])
         first = cluster.nodes[A].process
         cluster.wait(lambda: first._state() == "T", 4 * EPOCH, "the leader is stopped")
         stopped_in = cluster.epoch
@@ -120,6 +120,7 @@ def test_a_leader_stopped_in_mid_turn_publishes_nothing_after_another_took_over(
         truth.check()
 
 
+@pytest.mark.slow
 def test_a_database_that_goes_away_and_comes_back(
     tmp_path: Path, cluster: PostgresCluster, postgres_url: str
 ) -> None:
@@ -153,6 +154,7 @@ def test_a_database_that_goes_away_and_comes_back(
         truth.check()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="a small disk is mounted by root only")
 def test_a_full_disk(tmp_path: Path) -> None:
     with federation(tmp_path) as cluster:
@@ -227,6 +229,36 @@ def fill(path: Path) -> None:
                 continue
 
 
+@pytest.mark.slow
+def test_a_worker_that_is_killed_costs_no_node(tmp_path: Path) -> None:
+    with federation(tmp_path) as cluster:
+        cluster.wait_complete()
+        node, copy, truth = cluster.nodes[A], Copy(cluster), Truth(cluster)
+        enrolled(cluster, copy, truth)
+        # A worker there is once there is something to sign.
+        cluster.wait(lambda: bool(workers(node.process.pid)), 2 * EPOCH, "there is a worker")
+        for worker in workers(node.process.pid):
+            os.kill(worker, signal.SIGKILL)
+        epoch = cluster.epoch + 1
+        cluster.wait_judged(B, A, epoch + 1)
+        assert node.process.is_running
+        enrolled(cluster, copy, truth)
+        truth.look()
+        truth.ask_again()
+        truth.check()
+
+
+def workers(pid: int) -> list[int]:
+    """Children of a process that `multiprocessing` spawned to work."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    found = []
+    for child in map(int, children):
+        command = Path(f"/proc/{child}/cmdline").read_bytes()
+        if b"spawn_main" in command:
+            found.append(child)
+    return found
+
+
 # --- an old backup --------------------------------------------------------------------------
 
 
@@ -236,10 +268,7 @@ def test_an_old_backup_signs_nothing_before_it_has_its_entries_back(tmp_path: Pa
         node, copy, truth = cluster.nodes[A], Copy(cluster), Truth(cluster)
         enrolled(cluster, copy, truth)
         node.stop()
-        backup = tmp_path / "backup"
-        backup.mkdir()
-        for file in node.home.private.glob("node.db*"):
-            shutil.copy2(file, backup)
+        move(node.home.private, tmp_path / "backup", keep=True)
         old = truth.read_store(A)
         # It runs on: an enrolment, an order, an epoch, which the backup knows nothing of.
         node.start()
@@ -253,23 +282,11 @@ def test_an_old_backup_signs_nothing_before_it_has_its_entries_back(tmp_path: Pa
         node.stop()
         published = truth.read_store(A)
         assert published > old
-        for file in node.home.private.glob("node.db*"):
-            file.unlink()
-        for file in backup.iterdir():
-            shutil.copy2(file, node.home.private)
-        # 1. Nobody can be reached: it waits, says why, and signs nothing.
+        move(node.home.private, tmp_path / "newest")
+        move(tmp_path / "backup", node.home.private)
+        # 1. Nobody can be reached.
         others = [name for name in cluster.nodes if name != A]
-        for name in others:
-            cluster.nodes[name].kill()
-        node.start()
-        cluster.wait_for("trouble", [A], peer="own-log", reason="witnesses-silent")
-        with pytest.raises(NodeFailure) as refused:
-            Citizen(cluster, copy, A).apply()
-        assert getattr(refused.value, "reason", "") == "recovering"
-        cluster.wait_until(time.time() + EPOCH)
-        assert not node.has_said("ready")
-        assert not node.has_said("epoch-signed")
-        node.kill()
+        waits_in_silence(cluster, copy, others)
         truth.look()
         assert truth.read_store(A) == old
         # 2. They are back; it dies once more when it has its entries, before it signs.
@@ -299,9 +316,35 @@ def test_an_old_backup_signs_nothing_before_it_has_its_entries_back(tmp_path: Pa
         assert {slot for _, slot in suspended.slots} <= truth.suspended(A)
 
 
+def move(source: Path, target: Path, *, keep: bool = False) -> None:
+    """A node's database, all of its files."""
+    target.mkdir(exist_ok=True)
+    for file in source.glob("node.db*"):
+        shutil.copy2(file, target)
+        if not keep:
+            file.unlink()
+
+
+def waits_in_silence(cluster: Cluster, copy: Copy, others: list[str]) -> None:
+    """With all others killed, A waits, says why, and signs nothing; then it is killed too."""
+    node = cluster.nodes[A]
+    for name in others:
+        cluster.nodes[name].kill()
+    node.start()
+    cluster.wait_for("trouble", [A], peer="own-log", reason="witnesses-silent")
+    with pytest.raises(NodeFailure) as refused:
+        Citizen(cluster, copy, A).apply()
+    assert getattr(refused.value, "reason", "") == "recovering"
+    cluster.wait_until(time.time() + EPOCH)
+    assert not node.has_said("ready")
+    assert not node.has_said("epoch-signed")
+    node.kill()
+
+
 # --- away -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_node_down_over_an_epoch_boundary(tmp_path: Path) -> None:
     with federation(tmp_path) as cluster:
         cluster.wait_complete()
@@ -322,6 +365,27 @@ def test_a_node_down_over_an_epoch_boundary(tmp_path: Path) -> None:
         cluster.wait(
             lambda: crossing(traveller, gate).verdict.value == "ACCEPT", 30, "accepted again"
         )
+        truth.look()
+        truth.ask_again()
+        truth.check()
+
+
+@pytest.mark.slow
+def test_clocks_that_are_wrong_by_ten_minutes_of_four_hours(tmp_path: Path) -> None:
+    # E/24, rounded up to a second.
+    with federation(tmp_path, epoch_seconds=24, skews={A: 1, B: -1}, early=12) as cluster:
+        cluster.wait_complete()
+        copy, truth = Copy(cluster), Truth(cluster)
+        traveller = enrolled(cluster, copy, truth, A)
+        gate = Gate(cluster, B)
+        for _ in range(3):
+            epoch = cluster.epoch + 1
+            cluster.wait_judged(B, A, epoch)
+            cluster.wait_judged(A, B, epoch)
+            # In every third of an epoch, each in a tick of its own.
+            for part in (30, 110, 200):
+                cluster.wait_part(epoch, part)
+                assert crossing(traveller, gate).verdict.value == "ACCEPT"
         truth.look()
         truth.ask_again()
         truth.check()

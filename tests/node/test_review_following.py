@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from guosuo.errors import PeerError, Reason
-from guosuo.federation.records import Kind
+from guosuo.federation.entries import Board, BucketRef
+from guosuo.federation.records import Kind, digest
+from guosuo.federation.view import FederationView
+from guosuo.scheme import KeyId
 from guosuo_node.sync.tail import Tail
 from tests.node.review_stage import AWAY, HOME, Paper, Stage, filler, note_of, writer_of
 from tests.support.world import World
@@ -81,15 +85,65 @@ def test_a_stand_by_that_reads_between_two_writes_marks_nothing_broken(
     assert stage.records.logs[AWAY].size == 4
 
 
+def test_a_log_of_any_length_is_read_without_standing_still(
+    world: World, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hostile log can hold a million entries that cost a pairing each to read."""
+    append = FederationView.append
+    busy = [0, 0]
+
+    def counted(view: FederationView, region: str, data: bytes) -> Kind:
+        busy[0] += 1
+        busy[1] = max(busy)
+        return append(view, region, data)
+
+    async def others() -> None:
+        while True:
+            busy[0] = 0
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(FederationView, "append", counted)
+    peer = Paper(world, AWAY, filler(writer_of(world, AWAY), 100))
+
+    async def scenario() -> None:
+        task = asyncio.create_task(others())
+        await stage.follower(peer).take(peer.note(), peer)
+        stage.records = stage.fresh()
+        await Tail(HOME, stage.records, stage.store, stage.report).catch_up()
+        task.cancel()
+
+    asyncio.run(scenario())
+    assert stage.records.logs[AWAY].size == 100
+    assert 1 <= busy[1] <= 8
+
+
+def test_who_stops_in_the_middle_of_a_long_log_stops(world: World, stage: Stage) -> None:
+    """Nothing on the way out turns it into a fault of the peer's, after which one goes on."""
+    peer = Paper(world, AWAY, filler(writer_of(world, AWAY), 400))
+
+    async def scenario() -> None:
+        task = asyncio.create_task(stage.follower(peer).run())
+        while stage.records.logs[AWAY].tree.size == 0:  # noqa: ASYNC110 - as often as it can
+            await asyncio.sleep(0)
+        assert stage.records.logs[AWAY].tree.size < 400
+        task.cancel()
+        async with asyncio.timeout(5):
+            await asyncio.wait({task})
+        assert task.cancelled()
+
+    asyncio.run(scenario())
+
+
 class Bug(Paper):
     """Whatever it does ends in an exception that nobody thought of."""
 
-    async def checkpoint(self, region: str) -> bytes | None:
+    async def checkpoint(self, region: str) -> bytes | None:  # noqa: ARG002 - as Peer has it
         raise LookupError
 
     async def watch(self, regions: Sequence[str]) -> AsyncGenerator[tuple[str, bytes], None]:
-        raise ZeroDivisionError
-        yield  # pragma: no cover
+        if regions:
+            raise ZeroDivisionError
+        yield AWAY, b""
 
 
 def test_no_exception_on_behalf_of_a_peer_ends_the_following(world: World, stage: Stage) -> None:
@@ -112,7 +166,7 @@ class Flood(Paper):
 
     sent = 0
 
-    async def watch(self, regions: Sequence[str]) -> AsyncGenerator[tuple[str, bytes], None]:
+    async def watch(self, _: Sequence[str]) -> AsyncGenerator[tuple[str, bytes], None]:
         note = self.note()
         while True:
             self.sent += 1
@@ -136,7 +190,7 @@ def test_a_flood_of_checkpoints_is_taken_in_at_a_pace(world: World, stage: Stage
 class Drip(Paper):
     """One entry at a time, each after a while."""
 
-    async def entries(self, region: str, start: int, limit: int = 1000) -> tuple[list[bytes], int]:
+    async def entries(self, region: str, start: int, limit: int = 1000) -> tuple[list[bytes], int]:  # noqa: ARG002 - as Peer has it
         self.asked += 1
         await asyncio.sleep(0.05)
         return self.log[start : start + 1], len(self.log)
@@ -199,6 +253,27 @@ def test_evidence_that_could_not_be_stored_is_stored_later(
     asyncio.run(follower.take(other.note(), other))
     assert len(stage.store.evidence()) == 1
     assert len(one.reports) == 1
+
+
+def test_a_bucket_that_is_larger_than_any_is_not_kept(world: World, stage: Stage) -> None:
+    """A board names up to 16,384 of them, and a blob may have 16 MiB: everybody's disk."""
+    records = stage.records
+    peer = Paper(world, AWAY, list(world.regions[AWAY].entries), dict(world.blobs))
+    asyncio.run(stage.follower(peer).take(peer.note(), peer))
+    region = records.view.region(AWAY)
+    latest = region.latest()
+    assert latest is not None
+    large = b"x" * (16 * 80 + 1)
+    peer.files |= {digest(data): data for data in (large, large[1:])}
+    refs = (
+        BucketRef(first=0, data=digest(large), proof=None),
+        BucketRef(first=16, data=digest(large[1:]), proof=None),
+    )
+    board = records.blobs.put(Board(buckets=refs).encode())
+    key = KeyId(AWAY, latest.id.epoch + 1, 0)
+    region.epochs[key] = replace(latest, id=key, entry=replace(latest.entry, board=board))
+    asyncio.run(stage.follower(peer).complete(peer))
+    assert records.blobs.missing([digest(large), digest(large[1:])]) == [digest(large)]
 
 
 def _away(*_: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -195,7 +196,7 @@ def test_other_requests_are_refused_and_the_node_goes_on(node: Leading, data: by
     ]
 
 
-def test_what_ends_the_leadership_stays_for_the_next_leader(node: Leading) -> None:
+def test_what_was_interrupted_is_not_done_again_by_the_next_leader(node: Leading) -> None:
     leader, _, _ = node.lead()
 
     async def work() -> dict[str, int]:
@@ -205,8 +206,18 @@ def test_what_ends_the_leadership_stays_for_the_next_leader(node: Leading) -> No
     answer = requests.ask(node.home.requests, "0123456789abcdef", "cut")
     with pytest.raises(CallerError):
         look(node, leader, {"cut": work})
-    assert answer.with_suffix(".request").exists()
+    assert not answer.with_suffix(".request").exists()
     assert not answer.exists()
+
+
+def test_answers_that_nobody_waited_for_do_not_pile_up(node: Leading) -> None:
+    old = node.home.requests / "00000000000000aa.answer"
+    new = node.home.requests / "00000000000000bb.answer"
+    for path in (old, new):
+        path.write_text("{}")
+    os.utime(old, (1, 1))
+    requests.withdraw(requests.ask(node.home.requests, "0123456789abcdef", "cut"))
+    assert list(node.home.requests.iterdir()) == [new]
 
 
 def test_the_next_epoch_is_turned_early_once(node: Leading) -> None:

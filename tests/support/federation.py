@@ -20,15 +20,15 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from guosuo.client.blocking import Node as Remote
 from guosuo.client.blocking import Session
-from guosuo.client.channel import Patience, Tls
+from guosuo.client.channel import NodeChannel, Patience, Tls
 from guosuo.client.errors import NodeFailure
+from guosuo.client.federation import FederationClient
 from guosuo.curve.entropy import Entropy
 from guosuo.federation.charter import (
     HOLD_EPOCHS,
@@ -46,13 +46,14 @@ from guosuo.roles.bundle import default_min_regions
 from guosuo.suite import Suite
 from guosuo_node.adapter.invented import InventedPerson, invent
 from guosuo_node.adapter.standin import StandIn, running
-from guosuo_node.app.points import CRASH_AT, STOP_AT
 from guosuo_node.cli import making
 from guosuo_node.cli.cards import Card
 from guosuo_node.cli.making import Wanted
 from guosuo_node.host.settings import Home
+from tests.support.lying import Liar
+from tests.support.node_process import NodeProcess
 from tests.support.ports import Balancer, LowPorts
-from tests.support.processes import PATIENCE, Process
+from tests.support.processes import Process
 from tests.support.world import POLICY, REGIONS, TESTS_72_H
 
 WITNESSES: Final = ("alpha", "beta", "gamma")
@@ -60,80 +61,6 @@ TOKEN: Final = "a-token-of-tests-only"  # noqa: S105 - nothing is behind it
 SYSTEM: Final = "stand-in"
 _DAY: Final = 86_400
 _PAUSE: Final = 0.1
-
-
-@dataclass(slots=True)
-class NodeProcess:
-    """One node or witness: home, ports, process, and what it says."""
-
-    name: str
-    home: Home
-    peer_port: int
-    public_port: int
-    process: Process
-    expected: bool = False
-    """Whether it is meant to be running."""
-
-    @property
-    def public(self) -> str:
-        """Where it answers everybody."""
-        return f"127.0.0.1:{self.public_port}"
-
-    @property
-    def private(self) -> str:
-        """Where it answers other nodes."""
-        return f"127.0.0.1:{self.peer_port}"
-
-    @property
-    def authority(self) -> bytes:
-        """PEM of the authority of its certificates."""
-        return (self.home.tls / "authority.pem").read_bytes()
-
-    def start(self, **env: str) -> None:
-        """Start it (again), with these variables for this one time."""
-        armed = {CRASH_AT, STOP_AT}
-        self.process.env = {k: v for k, v in self.process.env.items() if k not in armed} | env
-        self.process.start()
-        self.expected = True
-
-    def kill(self) -> None:
-        """`kill -9`."""
-        self.expected = False
-        self.process.kill()
-
-    def stop(self) -> None:
-        """SIGTERM; it ends in order."""
-        self.expected = False
-        self.process.terminate()
-
-    def pause(self) -> None:
-        """SIGSTOP."""
-        self.process.stop()
-
-    def resume(self) -> None:
-        """SIGCONT."""
-        self.process.resume()
-
-    def dies(self, seconds: float = PATIENCE) -> None:
-        """Wait until it is killed, by itself at an armed point."""
-        self.expected = False
-        self.process.wait_for_exit(code=-9, seconds=seconds)
-
-    def said(self, *, ever: bool = False) -> list[dict[str, Any]]:
-        """The lines of its log since the last start, or of all its lives."""
-        if not self.process.out.exists():
-            return []
-        with self.process.out.open("rb") as file:
-            file.seek(0 if ever else self.process._start_of_output)
-            lines = file.read().splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.endswith(b"\n") and line[:1] == b"{"]
-
-    def has_said(self, event: str, *, ever: bool = False, **fields: object) -> bool:
-        """Whether there is such a line with these fields."""
-        return any(
-            line["event"] == event and all(line.get(k) == v for k, v in fields.items())
-            for line in self.said(ever=ever)
-        )
 
 
 class Cluster:
@@ -149,17 +76,24 @@ class Cluster:
         people: int = 64,
         databases: Mapping[str, str] | None = None,
         replicas: Iterable[str] = (),
+        liars: Iterable[str] = (),
+        skews: Mapping[str, int] | None = None,
         early: int = 0,
     ) -> None:
         """`databases`: URLs by region. `replicas`: regions that get a second process,
-        named `<region>-2`, on the same database. `early`: seconds that epoch 0 began ago.
+        named `<region>-2`, on the same database. `liars`: regions that others reach through
+        a `Liar`. `skews`: seconds by which regions' clocks are wrong. `early`: seconds that
+        epoch 0 began ago.
         """
         self.folder = folder
         self.regions = REGIONS[:regions]
         self.entropy = Entropy(os.urandom)
         self.nodes: dict[str, NodeProcess] = {}
         self.balancers: dict[str, Balancer] = {}
-        self._replicas = tuple(replicas)
+        self.liars: dict[str, Liar] = {}
+        self._fronts: dict[str, int] = {}
+        self._replicas, self._liars = tuple(replicas), tuple(liars)
+        self._skews = dict(skews or {})
         self._stack = ExitStack()
         self._ports = self._stack.enter_context(LowPorts())
         self.zero = int(time.time()) - early
@@ -202,6 +136,11 @@ class Cluster:
             self._publish(self.nodes[name].home, name)
         for name in self._replicas:
             self._replica(name)
+        for name, front in self._fronts.items():
+            node = self.nodes[name]
+            other = next(self.nodes[one] for one in self.regions if one != name)
+            self.liars[name] = Liar(node.home.tls, other.home.tls, front, node.private)
+            self._stack.callback(self.liars[name].close)
         pem = b"".join(node.authority for node in self.nodes.values())
         self.session = Session(Tls(pem), deadline=10.0, patience=Patience(tries=2))
         self._stack.callback(self.session.close)
@@ -227,22 +166,26 @@ class Cluster:
             operator=None if member else f"operator-{name}",
             adapter="health-system",
             adapter_settings=settings,
-            reached=self._balanced(name, node.peer_port),
+            reached=self._reached(name, node.peer_port),
             database=database,
             workers=1,
+            clock_offset=self._skews.get(name, 0),
         )
         made = dt.datetime.fromtimestamp(self.zero, dt.UTC)
         card = making.init(node.home, wanted, self.entropy, made)
         (node.home.path / file).write_text(f"{TOKEN}\n")
         return card
 
-    def _balanced(self, name: str, port: int) -> str | None:
-        """Another address for nodes with several processes: that of what stands before them."""
-        if name not in self._replicas:
+    def _reached(self, name: str, port: int) -> str | None:
+        """Another address for nodes with something before them, which is started with it."""
+        if name not in (*self._replicas, *self._liars):
             return None
         front = self._ports.release(self._ports.reserve())
-        self.balancers[name] = Balancer(front, port)
-        self._stack.callback(self.balancers[name].close)
+        if name in self._replicas:
+            self.balancers[name] = Balancer(front, port)
+            self._stack.callback(self.balancers[name].close)
+        else:
+            self._fronts[name] = front
         return f"127.0.0.1:{front}"
 
     def _publish(self, home: Home, region: str) -> None:
@@ -292,8 +235,9 @@ class Cluster:
         self.close()
 
     def start(self, names: Iterable[str] | None = None) -> None:
-        """Start all, or these."""
-        for name in self.nodes if names is None else names:
+        """Start all but second processes, or these."""
+        first = [name for name in self.nodes if not name.endswith("-2")]
+        for name in first if names is None else names:
             node = self.nodes[name]
             for port in (node.peer_port, node.public_port):
                 if port in self._ports._held:
@@ -413,6 +357,18 @@ class Cluster:
     def remote(self, name: str) -> Remote:
         """A client of everybody's port of a node."""
         return self.session.node(self.nodes[name].public)
+
+    def peer(self, caller: str, name: str) -> FederationClient:
+        """A client of a node's port for nodes, with another node's certificate."""
+        home, other = self.nodes[caller].home, self.nodes[name]
+        chain, key = (home.tls / "node.pem").read_bytes(), (home.tls / "node.key").read_bytes()
+
+        async def made() -> FederationClient:
+            channel = NodeChannel(other.private, Tls(other.authority, chain, key))
+            self.session._channels.append(channel)
+            return FederationClient(channel)
+
+        return self.session.run(made())
 
     def person(self) -> InventedPerson:
         """Somebody who was not taken yet, with a fresh negative test."""

@@ -79,7 +79,7 @@ def _members(dice: Random, kind: EvidenceKind, event: int) -> dict[str, Any]:
         case EvidenceKind.VACCINATION:
             names = _USUAL if dice.random() < 0.5 else [*_VACCINES, "unknown"]
             mp = dice.choice(names)
-            vps = [*PROPHYLAXES, "29061000087103"] if mp == "unknown" else PROPHYLAXES
+            vps = [*PROPHYLAXES, "29061000087103", "1162643001"] if mp == "unknown" else PROPHYLAXES
             return {
                 "mp": mp, "vp": dice.choice(vps), "ma": "ORG-100030215",
                 "dn": dice.choice(_DOSES), "sd": dice.choice(_DOSES), "dt": _day(event),
@@ -111,14 +111,12 @@ def _day(seconds: int) -> str:
     return _written(seconds)[:10]
 
 
-class Country:
-    """A policy, in clear and as the tables of an instant and of a life."""
+class Rules:
+    """A policy in clear."""
 
     def __init__(self, document: PolicyDocument) -> None:
-        """Compile it twice."""
+        """Nothing is compiled."""
         self.document = document
-        self.instant = frozenset(compile_document(document, 1).values)
-        self.table = frozenset(compile_document(document, LIFE).values)
         self.logics = {kind: [rule.logic for rule in document.about(kind)] for kind in EvidenceKind}
         self.external: dict[int, dict[str, object]] = {}
 
@@ -134,18 +132,36 @@ class Country:
             decide(logic, data).result is Result.SATISFIED for logic in self.logics[piece.fact.kind]
         )
 
+    def check_instant(self, piece: Piece, *, accepted: bool) -> bool:
+        """Hold one piece against what the table of an instant says; whether it had to be equal.
+
+        The table accepts what the rules accept, and no more, of documents that evidence
+        merges with others.
+        """
+        exact = not merged(piece.fact, piece.moment)
+        in_clear = self.clear(piece, piece.moment)
+        assert accepted is in_clear or (in_clear and not exact), piece
+        return exact
+
+
+class Country(Rules):
+    """A policy, in clear and as the tables of an instant and of a life."""
+
+    def __init__(self, document: PolicyDocument) -> None:
+        """Compile it twice."""
+        super().__init__(document)
+        self.instant = frozenset(compile_document(document, 1).values)
+        self.table = frozenset(compile_document(document, LIFE).values)
+
     def check(self, piece: Piece, start: int) -> tuple[int, int]:
         """Hold one piece against both tables; how many comparisons were exact, and accepted lives.
 
-        At an instant the table accepts what the rules accept, and no more of documents that
-        evidence merges with others. A life from `start` on that is in the table is accepted by
-        the rules at every moment of it.
+        At an instant as `check_instant`. A life from `start` on that is in the table is accepted
+        by the rules at every moment of it.
         """
         fact, moment = piece.fact, piece.moment
-        in_clear = self.clear(piece, moment)
-        accepted = value_at(fact, start=moment, end=moment + 1) in self.instant
-        exact = not merged(fact, moment)
-        assert accepted is in_clear or (in_clear and not exact), piece
+        value = value_at(fact, start=moment, end=moment + 1)
+        exact = self.check_instant(piece, accepted=value in self.instant)
         if value_at(fact, start=start, end=start + LIFE) not in self.table:
             return exact, 0
         for at in moments(fact, start, start + LIFE):

@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -289,7 +290,7 @@ def test_nothing_personal_in_a_repr(cases: list[Case]) -> None:
     for case, document in verified(cases):
         shown = [document, document.holder, document.entry, case.claims()]
         shown.append(dcc.open_document(case.cose()))
-        if document.entry.tg == facts.COVID_19:
+        with suppress(PeerError):
             shown.append(facts.fact_from_dcc(document))
         seen = "\n".join(f"{item!r} {item}" for item in shown)
         holder, entry = document.holder, document.entry

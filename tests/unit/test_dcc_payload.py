@@ -147,6 +147,7 @@ def test_sample_times_that_are_not(value: object) -> None:
         ("1990-05", "1990-05"),
         ("1990-05-17", "1990-05-17"),
         ("1990-05-17T00:00:00", "1990-05-17"),
+        ("1990-05-17T00:00:00.000Z", "1990-05-17"),
     ],
 )
 def test_birth_dates(written: str, read: str) -> None:
@@ -158,7 +159,7 @@ def test_birth_dates(written: str, read: str) -> None:
     "value",
     [
         None, 1990, "90", "1990-", "1990-13", "1990-00", "1990-02-30", "1890", "1990-05-00",
-        "1990-XX-XX", "unknown", " ",
+        "1990-XX-XX", "unknown", " ", "1990-05-17T08:00:00", "1990-05-17T00:00:00+02:00",
     ],
 )  # fmt: skip
 def test_birth_dates_that_are_not(value: object) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from guosuo.certlogic.evaluate import Result, decide
+from guosuo.certlogic.rules import read_rules
 from guosuo.errors import CallerError, PeerError, Reason
 from guosuo.evidence import foreign_cbor, payload
 from guosuo.evidence.dates import last_day, read_day
@@ -23,6 +25,7 @@ from guosuo.evidence.registry import (
     NAAT_POSITIVE,
     OTHER,
     PRODUCTS,
+    PROPHYLAXES,
     RAPID_ANTIGEN,
     RAPID_ANTIGEN_2021,
     RAPID_ANTIGEN_2022,
@@ -255,6 +258,75 @@ def test_unknown_products_become_facts() -> None:
 def test_what_is_not_evidence(entry: payload.Entry) -> None:
     with pytest.raises(PeerError) as caught:
         fact_from_dcc(document(entry))
+    assert caught.value.reason is Reason.EVIDENCE
+
+
+def test_newer_kinds_of_vaccine_are_refused_because_a_rule_in_force_does(vectors: Path) -> None:
+    """VR-LV-0003 takes the three of the registry; one code for all nine would be accepted by it."""
+    sets = vectors / "dcc" / "value-sets" / "vaccine-prophylaxis.json"
+    kinds = set(json.loads(sets.read_bytes())["valueSetValues"])
+    assert kinds > set(PROPHYLAXES)
+    for kind in kinds:
+        entry = replace(DOSE_TWO, mp="EU/1/21/1529", vp=kind)
+        if kind in PROPHYLAXES:
+            assert fact_from_dcc(document(entry)).product == 3
+        else:
+            with pytest.raises(PeerError, match="kind of vaccine"):
+                fact_from_dcc(document(entry))
+    days = sorted((vectors / "dcc" / "production-rules").glob("*/LV.json"))
+    assert len(days) == 2
+    for day in days:
+        rules = read_rules(json.loads(day.read_bytes())["rules"])
+        (rule,) = (rule for rule in rules if rule.identifier == "VR-LV-0003")
+        taken = {
+            kind
+            for kind in kinds
+            if decide(rule.logic, {"payload": {"v": [{"vp": kind}]}}).result is Result.SATISFIED
+        }
+        assert taken == set(PROPHYLAXES)
+
+
+@pytest.mark.parametrize(
+    ("member", "time", "proves"),
+    [
+        (member, *case)
+        for member in ("dt", "fr", "df", "du")
+        for case in [
+            ("", True),
+            ("T00:00:00", True),
+            ("T00:00:00Z", True),
+            ("T00:00:00.000+00:00", True),
+            ("T02:00:00+02:00", True),
+            ("T00:00:01Z", False),
+            ("T00:00:00.001Z", False),
+            ("T00:00:00+02:00", False),
+            ("T23:00:00-01:00", False),
+            ("T08:10:00+02:00", False),
+        ]
+    ],
+)
+def test_days_count_from_midnight_or_prove_nothing(
+    member: str,
+    time: str,
+    proves: bool,  # noqa: FBT001
+) -> None:
+    """Rules count from the moment that is written; evidence has only days."""
+    entry: dict[str, Any] = {"tg": "840539006", "co": "LU", "is": "M", "ci": "U"}
+    if member == "dt":
+        entry |= {"vp": "J07BX03", "mp": "EU/1/20/1507", "ma": "M", "dn": 2, "sd": 2}
+        entry |= {"dt": "2021-06-01"}
+    else:
+        entry |= {"fr": "2021-06-01", "df": "2021-06-12", "du": "2021-11-28"}
+    group = "v" if member == "dt" else "r"
+    plain: dict[Any, Any] = {"ver": "1.3.0", "dob": "1990-05", "nam": {"fnt": "A"}}
+    plain |= {group: [entry]}
+    timed = plain | {group: [entry | {member: entry[member] + time}]}
+    (_, expected), (_, read) = (payload.read_payload(item) for item in (plain, timed))
+    if proves:
+        assert fact_from_dcc(document(read)) == fact_from_dcc(document(expected))
+        return
+    with pytest.raises(PeerError, match="time of day") as caught:
+        fact_from_dcc(document(read))
     assert caught.value.reason is Reason.EVIDENCE
 
 

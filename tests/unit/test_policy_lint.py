@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from guosuo.evidence.registry import EvidenceKind
+from guosuo.policy.clauses import MAX_CLAUSES, clauses_of, split
 from guosuo.policy.compiler import PolicyError, compile_document
 from guosuo.policy.costs import costs
 from guosuo.policy.document import PolicyDocument
-from guosuo.policy.lint import Level, Remark, lint
+from guosuo.policy.lint import FEW_BY_CLAUSE, Level, Remark, lint
 from guosuo.policy.reading import limits_of, read_logic
 from guosuo.policy.redundancy import standings
 from guosuo.policy.simple import simple_policy, vaccinated
@@ -130,6 +131,49 @@ def test_lint_takes_seconds(vectors: Path) -> None:
     started = time.process_time()
     assert any("exactly the same" in remark.text for remark in lint(made, LIFE))
     assert time.process_time() - started < 20
+
+
+# --- clauses --------------------------------------------------------------------------
+
+
+def test_clauses_that_few_documents_satisfy_are_named() -> None:
+    first = {"===": [{"var": "payload.v.0.mp"}, "CoronaVac"]}
+    narrow = {"and": [doses(3), {"===": [{"var": "payload.v.0.sd"}, 2]}, after(22), within(210)]}
+    made = document({"if": [first, narrow, {"and": [after(14), within(270)]}]})
+    few = "says which he has"
+    # One vaccine, three doses or more after a series of two, 22 to 210 days: one class of each.
+    assert [text for text in said(made, "VR-CN-0001") if few in text] == [
+        "clause 1 of 2 accepts only 2 classes of documents: whoever satisfies it says which he has"
+    ]
+    # Asked for of all, the first clause is satisfied by many.
+    wide = document({"if": [first, {"and": [after(14), within(270)]}, narrow]})
+    assert not [text for text in said(wide, "VR-CN-0001") if few in text]
+    # It makes no difference that it is for minors alone.
+    born = {"plusTime": [{"var": "payload.dob"}, 18, "year"]}
+    young = {"and": [first, {"not-after": [CLOCK, born]}]}
+    minors = document({"if": [young, narrow, {"and": [after(14), within(270)]}]})
+    assert len([text for text in said(minors, "VR-CN-0001") if few in text]) == 1
+    # Other rules count, too: what they refuse satisfies no clause.
+    both = document({"if": [first, within(270), within(270)]}, {"if": [first, narrow, True]})
+    assert len([text for text in said(both, "VR-CN-0001") if few in text]) == 1
+
+
+def test_no_clause_of_the_given_countries_is_so_narrow(vectors: Path) -> None:
+    for country in ("AT", "CZ", "SK"):
+        made = policy(vectors, DAYS[1], country)
+        found = clauses_of(made, compile_document(made, LIFE).values)
+        assert len(found) > 25
+        assert not [clause for clause in found if 0 < clause.classes < FEW_BY_CLAUSE]
+
+
+def test_a_rule_with_too_many_branches_is_one_clause() -> None:
+    logic: Any = doses(1)
+    counts = []
+    for _ in range(7):
+        logic = {"if": [doses(2), logic, logic]}
+        (rule,) = document(logic).parsed
+        counts.append(len(split(rule.logic)))
+    assert counts == [2, 4, 8, 16, 32, MAX_CLAUSES, 1]
 
 
 # --- costs ----------------------------------------------------------------------------

@@ -65,6 +65,17 @@ def var(path: str) -> dict[str, str]:
         ({"===": [var("payload.v.0.mp"), "CoviVac"]}, "vaccines apart"),
         ({"in": [var("payload.v.0.mp"), ["Sputnik-V", "Sputnik-Light"]]}, "vaccines apart"),
         ({"===": [var("payload.v.0.vp"), "1119349007"]}, "kinds of vaccine"),
+        ({"in": [var("payload.v.0.vp"), ["J07BX03", "1162643001"]]}, "kinds of vaccine"),
+        (
+            {
+                "if": [
+                    {"===": [var("payload.v.0.vp"), "1162643001"]},
+                    {">=": [var("payload.v.0.dn"), 5]},
+                    True,
+                ]
+            },
+            "doses apart",
+        ),
         ({"===": [var("payload.t.0.tt"), "other"]}, "type of test"),
         ({"===": [var("payload.t.0.tr"), "other"]}, "result"),
         ({"===": [var("payload.t.0.ma"), "999999"]}, "device"),
@@ -134,6 +145,8 @@ def test_what_cannot_be_proven_is_named(logic: object, why: str) -> None:
         {"!": [{"===": [var("payload.v.0.dn"), 2]}]},
         {">=": [var("payload.v.0.sd"), 3]},
         {"in": [var("payload.v.0.vp"), ["1119349007", "1119305005", "J07BX03"]]},
+        {"in": [var("payload.v.0.vp"), ["1119349007", "1119305005", "J07BX03", "1162643001"]]},
+        {"!": [{"in": [var("payload.v.0.vp"), ["1162643001", "29061000087103"]]}]},
         {"not-after": [member("v.0.dt", 24 * 14, "hour"), CLOCK]},
         {"not-after": [CLOCK, member("v.0.dt", 9, "month")]},
         {"before": [CLOCK, {"plusTime": ["2022-06-30T23:59:59Z", 0, "day"]}]},
@@ -220,6 +233,17 @@ def test_devices_of_value_sets_have_to_be_registered() -> None:
             {"in": [var("payload.v.0.vp"), ["1119349007", "1119305005", "J07BX03"]]},
             Shape(EvidenceKind.VACCINATION, OTHER, 1, 1),
             False,
+        ),
+        # Of a vaccine outside of the registry documents may name any kind, also this one.
+        (
+            {"!": [{"===": [var("payload.v.0.vp"), "1162643001"]}]},
+            Shape(EvidenceKind.VACCINATION, OTHER, 1, 1),
+            False,
+        ),
+        (
+            {"!": [{"===": [var("payload.v.0.vp"), "1162643001"]}]},
+            Shape(EvidenceKind.VACCINATION, 3, 1, 1),
+            True,
         ),
         (
             {"in": [var("payload.v.0.mp"), ["CoviVac", "CVnCoV", "EpiVacCorona", "Sputnik-Light"]]},

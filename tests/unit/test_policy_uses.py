@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib.resources import files
 
+import nacl.signing
 import pytest
 
 from guosuo.certlogic.evaluate import Result
 from guosuo.errors import PeerError, Reason
 from guosuo.evidence.facts import EvidenceFact
 from guosuo.evidence.registry import NAAT, EvidenceKind
+from guosuo.federation.charter import open_charter, sign_charter
 from guosuo.policy.compiler import PolicyError, compile_document, find_faults
 from guosuo.policy.document import PolicyDocument
 from guosuo.policy.envelope import Bound, Envelope, check_bounds, check_envelope
@@ -164,6 +166,58 @@ def test_bounds_outside_of_the_registry(change: dict[str, object]) -> None:
     with pytest.raises(PeerError) as error:
         check_bounds(envelope)
     assert error.value.reason is Reason.CHARTER
+
+
+OLD = bound(EvidenceKind.VACCINATION, must=False, min_hours=210 * 24, name="old")
+EVERY = tuple(bound(kind, must=False, name=kind.name) for kind in EvidenceKind)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "bounds", "why"),
+    [
+        ((), (FLOOR, OLD), None),
+        ((), (replace(FLOOR, max_hours=270 * 24), OLD), "floor vaccinated and the ceiling old"),
+        # Whatever the floor asks of one vaccine, the ceiling may forbid of another one.
+        ((), (replace(FLOOR, max_hours=None), replace(OLD, products=("CoronaVac",))), None),
+        ((), (replace(FLOOR, max_hours=None), replace(OLD, products=(COMIRNATY,))), "vaccinated"),
+        ((), (FLOOR, replace(FLOOR, must=False, complete=False, name="b")), "ceiling b"),
+        ((), (replace(FLOOR, min_hours=270 * 24),), "vaccinated ends before it begins"),
+        ((EvidenceKind.TEST,), EVERY[:1], None),
+        ((EvidenceKind.VACCINATION,), EVERY[:1], "kind vaccination, and none may"),
+        ((), EVERY[1:], None),
+        ((), EVERY, "leave nothing"),
+        # Two ceilings together.
+        (
+            (EvidenceKind.TEST,),
+            (bound(EvidenceKind.TEST, must=False, max_hours=72), CEILING),
+            "kind test, and none may",
+        ),
+    ],
+)
+def test_an_envelope_that_contradicts_itself(
+    kinds: tuple[EvidenceKind, ...], bounds: tuple[Bound, ...], why: str | None
+) -> None:
+    envelope = Envelope(kinds=kinds, bounds=bounds)
+    if why is None:
+        check_bounds(envelope)
+        return
+    with pytest.raises(PeerError, match=why) as error:
+        check_bounds(envelope)
+    assert error.value.reason is Reason.CHARTER
+
+
+def test_a_charter_with_such_an_envelope_is_refused() -> None:
+    world = World(("110000", "440000"))
+    stranger = {"110000": nacl.signing.SigningKey(bytes(32))}
+    for envelope, good in (
+        (Envelope(kinds=(), bounds=(FLOOR,)), True),
+        (Envelope(kinds=(), bounds=EVERY), False),
+    ):
+        charter = replace(world.federation.charter, envelope=envelope)
+        with pytest.raises(PeerError) as error:
+            open_charter(sign_charter(charter, stranger).encode(), world.suite)
+        # The good one gets as far as its signatures, which are somebody else's here.
+        assert ("leave nothing" in error.value.hint) is not good
 
 
 def test_gate_and_wallet_refuse_a_policy_outside_of_the_envelope() -> None:

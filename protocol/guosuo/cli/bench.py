@@ -20,7 +20,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from importlib.metadata import entry_points
 from typing import Annotated, Any, Final
 
@@ -32,6 +32,7 @@ from rich.table import Table
 
 from guosuo import __version__
 from guosuo.cli.bench_cases import Case, MoreCases, Sent, Work, cases, sent, unit
+from guosuo.cli.bench_rows import Row, Sample, quartiles, to_ms
 from guosuo.cli.bench_stage import FULL, QUICK, TINY, Scale, Stage
 from guosuo.curve.entropy import Entropy
 from guosuo.curve.points import Engine
@@ -51,81 +52,6 @@ _FILE_WIDTH: Final = 100
 
 # The processor time of Windows moves in steps of 16 ms, which is no measure of a millisecond.
 _processor = time.perf_counter if sys.platform == "win32" else time.process_time
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One run: seconds by the clock, and of the processor."""
-
-    seconds: float
-    busy: float
-
-
-@dataclass(slots=True)
-class Row:
-    """Samples of one operation: by the clock, in processor time, and in units."""
-
-    key: str
-    label: str
-    items: int = 1
-    by_clock: bool = False
-    of: Row | None = None
-    """An operation in whose terms this one is told too."""
-    seconds: list[float] = field(default_factory=list)
-    busy: list[float] = field(default_factory=list)
-    """Processor time of the same samples, in seconds."""
-    multiples: list[float] = field(default_factory=list)
-    """`busy` by the mean of the unit's right before and right after; or `seconds`, by clock."""
-
-    def add(self, sample: Sample) -> None:
-        """One more sample."""
-        self.seconds.append(sample.seconds)
-        self.busy.append(sample.busy)
-
-    def compare(self, sample: Sample, before: Sample, after: Sample) -> None:
-        """One more multiple, of the unit right before and right after the sample."""
-        if self.by_clock:
-            self.multiples.append(2 * sample.seconds / (before.seconds + after.seconds))
-        else:
-            self.multiples.append(2 * sample.busy / (before.busy + after.busy))
-
-    @property
-    def median(self) -> float:
-        """Median of the samples, in seconds."""
-        return statistics.median(self.seconds)
-
-    @property
-    def multiple(self) -> float:
-        """Median of the samples, in units."""
-        return statistics.median(self.multiples)
-
-    @property
-    def relative(self) -> float | None:
-        """An item in terms of `of`."""
-        return self.multiple / self.items / self.of.multiple if self.of else None
-
-    def document(self) -> dict[str, Any]:
-        """For `--json`, in milliseconds."""
-        about: dict[str, Any] = {"by_clock": True} if self.by_clock else {}
-        if self.of is not None and self.relative is not None:
-            about |= {"of": self.of.key, "multiple_of_per_item": round(self.relative, 4)}
-        return {
-            "key": self.key,
-            "label": self.label,
-            "items": self.items,
-            "samples": len(self.seconds),
-            "min_ms": _ms(min(self.seconds)),
-            "median_ms": _ms(self.median),
-            "max_ms": _ms(max(self.seconds)),
-            "median_ms_per_item": _ms(self.median / self.items),
-            "min_multiple": round(min(self.multiples), 4),
-            "multiple": round(self.multiple, 4),
-            "max_multiple": round(max(self.multiples), 4),
-            "multiple_per_item": round(self.multiple / self.items, 6),
-            "samples_ms": [_ms(s) for s in self.seconds],
-            "samples_cpu_ms": [_ms(s) for s in self.busy],
-            **about,
-        }
 
 
 @dataclass(slots=True)
@@ -150,7 +76,8 @@ class Result:
             "scale": asdict(self.scale),
             "rounds": self.rounds,
             "elapsed_s": round(self.elapsed, 1),
-            "unit": self.unit.document() | {"quartiles_ms": [_ms(q) for q in quartiles(self.unit)]},
+            "unit": self.unit.document()
+            | {"quartiles_ms": [to_ms(q) for q in quartiles(self.unit)]},
             "rows": [row.document() for row in self.rows],
             "bytes": [asdict(size) for size in self.sizes],
         }
@@ -328,14 +255,6 @@ def _bar(notes: Console, total: int) -> Progress:
     return bar
 
 
-def quartiles(row: Row) -> tuple[float, float]:
-    """First and third quartile of the samples, in seconds."""
-    if len(row.seconds) == 1:
-        return row.seconds[0], row.seconds[0]
-    low, _, high = statistics.quantiles(row.seconds, n=4, method="inclusive")
-    return low, high
-
-
 # --- printing ---------------------------------------------------------------------------------
 
 
@@ -359,8 +278,9 @@ def _times(result: Result) -> Table:
 
 def _relative(result: Result) -> Table:
     """Operations that are told in terms of another one: those of a node."""
-    (base,) = {row.of.label: row.of for row in result.rows if row.of}.values()
-    table = _table(f"{result.engine.name}, one node; × signing is of “{base.label}”", "operation")
+    (base,) = {row.of.key: row.of.label for row in result.rows if row.of}.values()
+    title = f"One node, without a network; × signing: of “{base}”"
+    table = _table(title, "operation")
     for heading in ("ms", "each", "per second", "× check, each", "× signing, each"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in result.rows:
@@ -437,10 +357,6 @@ def _document(results: Sequence[Result]) -> dict[str, Any]:
         **_machine(),
         "engines": [result.document() for result in results],
     }
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 5)
 
 
 def _digits(number: float) -> str:

@@ -29,6 +29,7 @@ from guosuo.host.directory import FederationDirectory
 from guosuo.host.files import PRIVATE, PUBLIC, write_atomically
 from guosuo.host.pictures import MAX_PICTURE, make_code, png, read_png
 from guosuo.host.vault import KeyFile, Passphrase, Secret
+from guosuo.policy.compiler import PolicyError
 from guosuo.suite import Suite
 
 PASSPHRASE_VARIABLE: Final = "GUOSUO_PASSPHRASE"  # noqa: S105 - a name, not a passphrase
@@ -182,7 +183,11 @@ def advising(advice: str) -> Iterator[None]:
         yield
     except GuosuoError as error:
         hint = f"{error.hint}; {advice}" if error.hint else advice
-        raise type(error)(error.reason, hint) from None
+        if isinstance(error, PolicyError):
+            raise PolicyError(hint, error.faults) from None
+        # Other subclasses may be made of other things than a reason and a hint.
+        kind = CallerError if isinstance(error, CallerError) else PeerError
+        raise kind(error.reason, hint) from None
 
 
 # --- time -------------------------------------------------------------------------------

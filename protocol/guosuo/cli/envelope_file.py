@@ -17,7 +17,9 @@ One JSON object:
                          have that as its own max. Only some limits can be told apart.
         description      what it says, for whoever breaks it
 
-Members that are not listed here are refused. `EXAMPLE` is one; `guosuo examples` writes it.
+Members that are not listed here are refused, and so are bounds that no policy could keep
+together: a floor above a ceiling, or ceilings that leave nothing. `EXAMPLE` is an envelope;
+`guosuo examples` writes it.
 """
 
 from __future__ import annotations

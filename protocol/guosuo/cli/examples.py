@@ -13,13 +13,14 @@ import json
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
+from guosuo.certlogic.json_text import load_json
 from guosuo.cli import envelope_file, policy_file
 from guosuo.cli.common import Desk, JsonOption, read_file
-from guosuo.errors import CallerError, Reason
+from guosuo.errors import CallerError, PeerError, Reason
 from guosuo.evidence.trust import TrustAnchor, TrustAnchors
 from guosuo.federation.charter import Environment, Federation
 from guosuo.host.files import write_atomically
@@ -82,11 +83,12 @@ def read_anchors(path: Path | None, federation: Federation, *, allow_test: bool)
 
 def _read_list(data: bytes) -> Sequence[tuple[bytes, bool]]:
     try:
+        found: Any = load_json(data)
         return [
             (base64.b64decode(anchor["certificate"], validate=True), bool(anchor["test_only"]))
-            for anchor in json.loads(data)["anchors"]
+            for anchor in found["anchors"]
         ]
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (PeerError, ValueError, KeyError, TypeError):
         pass
     raise CallerError(
         Reason.ARGUMENT, "a list of anchors is JSON as `guosuo examples` writes it; see there"

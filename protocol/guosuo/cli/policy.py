@@ -7,7 +7,6 @@ force from `--now`.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -382,8 +381,8 @@ def _read_evidence(source: str) -> EvidenceFact:
     path = Path(source)
     if path.suffix == ".json":
         try:
-            fact = fact_of(json.loads(read_file(path)))
-        except (ValueError, RecursionError):
+            fact = fact_of(load_json(read_file(path)))
+        except PeerError:
             fact = None
         if fact is None:
             raise PeerError(Reason.EVIDENCE, "not the payload of a health certificate")

@@ -18,12 +18,12 @@ A whole document is JSON as `guosuo.policy.written` has it. The short form:
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final, NoReturn
 
+from guosuo.certlogic.json_text import load_json
 from guosuo.errors import CallerError, PeerError, Reason
 from guosuo.evidence.registry import PRODUCTS, TYPE_NAAT, TYPE_RAPID_ANTIGEN, EvidenceKind
 from guosuo.policy.compiler import find_faults
@@ -78,8 +78,8 @@ def read_policy(data: bytes, *, region: str, version: int, now: int) -> PolicyDo
     it must be this region's, and its version counts from nothing but the log, too.
     """
     try:
-        policy = json.loads(data)
-    except (ValueError, RecursionError):
+        policy = load_json(data)
+    except PeerError:
         policy = None
     if isinstance(policy, dict) and "rules" in policy:
         return _whole(data, region, version)

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final, NoReturn
 
 from guosuo.certlogic.moments import read_birth_date as certlogic_date
+from guosuo.certlogic.moments import read_moment as certlogic_moment
 from guosuo.errors import Reason, refuse
 
 _DAY: Final = r"((?:19|20)\d\d)-(\d\d)-(\d\d)"
@@ -78,17 +79,31 @@ def read_day(text: str) -> date:
     return read
 
 
+def is_whole_day(text: str) -> bool:
+    """Whether a text that `read_day` takes means 00:00 UTC of its day, where rules count from it.
+
+    >>> [is_whole_day("2021-05-18" + time) for time in ("", "T00:00:00", "T02:00:00+02:00")]
+    [True, True, True]
+    >>> [is_whole_day("2021-05-18" + time) for time in ("T00:00:01Z", "T00:00:00+02:00")]
+    [False, False]
+    """
+    return certlogic_moment(text).milliseconds == midnight(read_day(text)) * 1000
+
+
 def read_birth_date(text: str) -> str:
     """A birth date as far as it is known: `YYYY-MM-DD`, `YYYY-MM`, `YYYY` or nothing.
 
-    A time of day behind it is dropped, so that two certificates of one person
-    compare equal. Raises `PeerError(DCC_PAYLOAD)` otherwise.
+    Midnight UTC behind it is dropped, so that two certificates of one person compare
+    equal. Raises `PeerError(DCC_PAYLOAD)` otherwise, for another time of day, too.
     """
     if not text:
         return ""
     found = _PARTIAL_DAY.fullmatch(text)
     if found is None:
-        return read_day(text).isoformat()
+        day = read_day(text)
+        if not is_whole_day(text):
+            _refuse_date()
+        return day.isoformat()
     month = found.group(1)
     if month is not None and not 1 <= int(month) <= _MONTHS:
         _refuse_date()

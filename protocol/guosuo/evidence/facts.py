@@ -103,12 +103,15 @@ def fact_from_entry(entry: Entry, holder: Person, digest: bytes) -> EvidenceFact
     """The fact that an entry states, whoever vouches for it (GS-EVID-6).
 
     Raises `PeerError(EVIDENCE)` for another disease, for more than `MAX_DOSES`
-    doses, for a registered vaccine of a kind that is none of `PROPHYLAXES`, and for
+    doses, for a registered vaccine of a kind that is none of `PROPHYLAXES`, for a
+    day that carries another time than 00:00 UTC, from which rules would count, and for
     a recovery whose validity ends before it begins. Positive tests are evidence,
     too: it is up to rules to accept them.
     """
     if entry.tg != COVID_19:
         raise PeerError(Reason.EVIDENCE, "another disease")
+    if not isinstance(entry, Test) and not entry.whole_day:
+        raise PeerError(Reason.EVIDENCE, "a day that carries a time of day")
     shape, dates = _shape(entry), _dates(entry, last_day(holder.dob))
     return EvidenceFact(
         kind=shape.kind,

@@ -15,7 +15,7 @@ from datetime import date
 from typing import ClassVar, Final, NoReturn
 
 from guosuo.errors import Reason, refuse
-from guosuo.evidence.dates import read_birth_date, read_day, read_moment
+from guosuo.evidence.dates import is_whole_day, read_birth_date, read_day, read_moment
 from guosuo.evidence.foreign_cbor import Item, Key
 from guosuo.evidence.private import Private
 from guosuo.evidence.registry import EvidenceKind
@@ -85,6 +85,8 @@ class Vaccination(Private):
     """Issuer (`is` is a keyword)."""
     ci: str
     """Unique certificate identifier."""
+    whole_day: bool = True
+    """Whether `dt` means 00:00 UTC of its day, not another moment of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -127,6 +129,8 @@ class Recovery(Private):
     co: str
     is_: str
     ci: str
+    whole_day: bool = True
+    """Whether `fr`, `df` and `du` mean 00:00 UTC of their days."""
 
 
 Entry = Vaccination | Test | Recovery
@@ -183,6 +187,7 @@ def _vaccination(entry: Members) -> Vaccination:
         co=_country(entry),
         is_=_text(entry, "is"),
         ci=_text(entry, "ci"),
+        whole_day=is_whole_day(_text(entry, "dt")),
     )
 
 
@@ -210,6 +215,7 @@ def _recovery(entry: Members) -> Recovery:
         co=_country(entry),
         is_=_text(entry, "is"),
         ci=_text(entry, "ci"),
+        whole_day=all(is_whole_day(_text(entry, name)) for name in ("fr", "df", "du")),
     )
 
 

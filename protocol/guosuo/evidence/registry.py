@@ -77,9 +77,11 @@ TYPE_ANTIBODY: Final = "94504-8"
 PROPHYLAXES: Final = ("1119349007", "1119305005", "J07BX03")
 """Kinds of vaccine (`vp`) that a registered product goes with, mRNA, antigen, any.
 
-Real documents use the three for every product, and the rules that look at them
-take all three alike. Documents of a registered product with another one are no
-evidence: nobody could say which rules take them.
+Documents use the three for every product, and the rules that look at them take all
+three alike. Documents of a registered product with another one are no evidence: a rule
+that is in force takes the three and refuses the six that the EU value set has had since
+2022, so that one code for all nine would accept what it refuses, and two codes for each
+product would make tables twice as large (ADR 11).
 """
 
 _VACCINES: Final = (

@@ -17,7 +17,7 @@ from guosuo.evidence.registry import EvidenceKind
 from guosuo.policy.document import PolicyDocument, judge_document
 from guosuo.policy.questions import Apart
 from guosuo.policy.reading import read_logic
-from guosuo.policy.sampling import GROUPS, payloads
+from guosuo.policy.sampling import GROUPS, open_member, payloads
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,8 @@ def accepts(document: PolicyDocument, fact: EvidenceFact, now: int) -> bool:
 
 
 def _judgements(document: PolicyDocument, fact: EvidenceFact, now: int) -> Iterator[Judgement]:
-    for payload in payloads(fact, _devices(document, fact.kind)):
+    name = open_member(fact.shape)
+    for payload in payloads(fact, _codes(document, fact.kind, name) if name else ()):
         judgement = judge_document(document, fact.kind, payload, now)
         if judgement is None:
             return
@@ -60,13 +61,11 @@ def _judgements(document: PolicyDocument, fact: EvidenceFact, now: int) -> Itera
 
 
 @lru_cache(maxsize=64)
-def _devices(document: PolicyDocument, kind: EvidenceKind) -> tuple[str, ...]:
-    """Devices of tests that rules about a kind name, one of each sort that a rule tells apart."""
-    if kind is not EvidenceKind.TEST:
-        return ()
+def _codes(document: PolicyDocument, kind: EvidenceKind, name: str) -> tuple[str, ...]:
+    """Codes that rules about a kind name for a member, one of each sort that a rule tells apart."""
     found: set[str] = set()
     for rule in document.about(kind):
-        found.update(Apart(read_logic(rule), document.codes, GROUPS[kind]).named("ma"))
+        found.update(Apart(read_logic(rule), document.codes, GROUPS[kind]).named(name))
     return tuple(sorted(found))
 
 

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from typing import Annotated, Final
 
 from guosuo.errors import PeerError, Reason
-from guosuo.evidence.limits import LIMITS
+from guosuo.evidence.limits import LIMITS, one_second
 from guosuo.evidence.registry import PRODUCTS, EvidenceKind
 from guosuo.evidence.space import Phase, Shape, State, pack, paths, shapes
 from guosuo.policy.document import PolicyDocument
 from guosuo.policy.reading import Fault
 from guosuo.wire.schema import Message, Range, Size, Text, message
 
+_KINDS: Final = tuple(EvidenceKind)
 _HOURS: Final = {"hour": 1, "day": 24}
 _MAX_HOURS: Final = 24 * 3660
 
@@ -49,10 +50,50 @@ class Envelope(Message):
 
 
 def check_bounds(envelope: Envelope) -> None:
-    """`PeerError(CHARTER)` for bounds that name products or limits the registry does not have."""
-    for bound in envelope.bounds:
-        _products(bound)
-        _classes(bound)
+    """`PeerError(CHARTER)` for an envelope in which there is no policy.
+
+    That is one with bounds that name products or limits the registry does not have, or
+    ages that end before they begin, with a floor that a ceiling forbids, or with ceilings
+    that leave nothing of a kind that every policy must take, or nothing at all.
+    """
+    areas = [(bound, _area(bound)) for bound in envelope.bounds]
+    for bound, (kind, shapes_of, ages) in areas:
+        if not ages:
+            hint = f"the bound {bound.name} ends before it begins"
+            raise PeerError(Reason.CHARTER, hint)
+        for other, (kind_other, shapes_other, ages_other) in areas:
+            if not bound.must or other.must or kind is not kind_other:
+                continue
+            if shapes_of & shapes_other and ages & ages_other:
+                hint = f"no policy keeps both the floor {bound.name} and the ceiling {other.name}"
+                raise PeerError(Reason.CHARTER, hint)
+    left = {kind: _left(kind, [area for bound, area in areas if not bound.must]) for kind in _KINDS}
+    for kind in envelope.kinds:
+        if not left[kind]:
+            hint = f"every policy must take evidence of the kind {kind.name.lower()}, and none may"
+            raise PeerError(Reason.CHARTER, hint)
+    if not any(left.values()):
+        raise PeerError(Reason.CHARTER, "the ceilings leave nothing that a policy may accept")
+
+
+_Area = tuple[EvidenceKind, frozenset[Shape], frozenset[int]]
+"""The kind, the shapes and the age classes that a bound is about."""
+
+
+def _area(bound: Bound) -> _Area:
+    products = _products(bound)
+    first, last = _classes(bound)
+    meant = frozenset(shape for shape in shapes(bound.kind) if _means(bound, products, shape))
+    return bound.kind, meant, frozenset(range(first, last + 1))
+
+
+def _left(kind: EvidenceKind, ceilings: Sequence[_Area]) -> bool:
+    """Whether ceilings leave anything of a kind, from its event on, for more than a second."""
+    every = frozenset(age for age in range(1, len(LIMITS[kind]) + 1) if not one_second(kind, age))
+    return any(
+        every.difference(*(ages for of, meant, ages in ceilings if of is kind and shape in meant))
+        for shape in shapes(kind)
+    )
 
 
 def check_envelope(

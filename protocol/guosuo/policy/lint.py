@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from guosuo.errors import PeerError
 from guosuo.evidence.space import unpack
+from guosuo.policy.clauses import clauses_of
 from guosuo.policy.compiler import PolicyError, compile_document, find_faults
 from guosuo.policy.costs import costs
 from guosuo.policy.document import KINDS, PolicyDocument
@@ -18,6 +20,8 @@ from guosuo.policy.table import POINT_SIZE
 
 FEW: Final = 12
 """Classes of documents; whoever satisfies a policy with fewer says by it which he has."""
+FEW_BY_CLAUSE: Final = 3
+"""The same of one clause, in ages that are told apart, not counting those of a single second."""
 
 
 class Level(StrEnum):
@@ -63,6 +67,7 @@ def lint(
         for rule in compiled.open
     )
     remarks.extend(_few(document, compiled.values))
+    remarks.extend(_few_by_clause(document, compiled.values))
     remarks.extend(_costs(document, compiled.values))
     return tuple(remarks)
 
@@ -112,6 +117,24 @@ def _few(document: PolicyDocument, values: tuple[int, ...]) -> Iterator[Remark]:
         if count == 0:
             text = "the policy says that it accepts this kind, but its rules accept none"
             yield Remark(Level.WARNING, KINDS[kind].value, text)
+
+
+def _few_by_clause(document: PolicyDocument, values: tuple[int, ...]) -> Iterator[Remark]:
+    """Clauses that so few accepted documents satisfy that passing by one says which it was."""
+    try:
+        clauses = clauses_of(document, values)
+    except PeerError:
+        text = "it has too many branches to say how many documents satisfy each of them"
+        yield Remark(Level.NOTE, document.policy, text)
+        return
+    for clause in clauses:
+        if 0 < clause.classes < FEW_BY_CLAUSE:
+            which = f"clause {clause.number} of {clause.count}" if clause.count > 1 else "it"
+            many = "one class" if clause.classes == 1 else f"{clause.classes} classes"
+            text = (
+                f"{which} accepts only {many} of documents: whoever satisfies it says which he has"
+            )
+            yield Remark(Level.WARNING, clause.rule, text)
 
 
 def _costs(document: PolicyDocument, values: tuple[int, ...]) -> Iterator[Remark]:

@@ -23,7 +23,7 @@ from guosuo.policy.sampling import (
     DATED,
     GROUPS,
     Reference,
-    merges_devices,
+    open_member,
     reference,
     variants,
 )
@@ -130,7 +130,8 @@ def tells_doses_apart(document: PolicyDocument, rule: Rule, work: Work) -> bool:
     question = Question(document, kind, rule, work)
     other, *others = variants(Shape(kind, OTHER, 1, 1))
     named = ({**other, "mp": code, "vp": PROPHYLAXES[0]} for code in question.apart.named("mp"))
-    products = (other, *others, *named)
+    kinds = ({**other, "vp": code} for code in question.apart.named("vp"))
+    products = (other, *others, *named, *kinds)
     states = sorted({state for way in paths(kind, 1) for state in way.passed})
     for pattern in DOSE_PATTERNS:
         counts = [{"dn": dn, "sd": sd} for dn, sd in dose_members(pattern)]
@@ -171,9 +172,9 @@ class Apart:
 
     def merged(self, shape: Shape, members: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Documents of the same shape that have the codes which this rule names."""
-        if merges_devices(shape):
-            for code in self.named("ma"):
-                yield {**members, "ma": code}
+        name = open_member(shape)
+        for code in self.named(name) if name else ():
+            yield {**members, name: code}
 
     def named(self, name: str) -> Iterator[str]:
         """One code of each sort that the rule tells apart, of a member by its name."""

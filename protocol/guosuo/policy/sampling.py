@@ -17,6 +17,7 @@ from guosuo.errors import CallerError
 from guosuo.evidence.facts import EvidenceFact
 from guosuo.evidence.registry import (
     DEVICE_BASE,
+    OTHER,
     RAPID_ANTIGEN,
     RAPID_ANTIGEN_2021,
     RAPID_ANTIGEN_2022,
@@ -96,10 +97,20 @@ def merges_devices(shape: Shape) -> bool:
     )
 
 
-def payloads(fact: EvidenceFact, devices: Iterable[str] = ()) -> Iterator[dict[str, Any]]:
+def open_member(shape: Shape) -> str:
+    """The member in which documents of this shape may have any code, registered or not, if any.
+
+    The device of tests, and the kind of a vaccine that is not in the registry.
+    """
+    if shape.kind is EvidenceKind.VACCINATION and shape.product == OTHER:
+        return "vp"
+    return "ma" if merges_devices(shape) else ""
+
+
+def payloads(fact: EvidenceFact, codes: Iterable[str] = ()) -> Iterator[dict[str, Any]]:
     """The documents that a fact may have come from, as far as rules could tell them apart.
 
-    `devices`: those of tests that rules name, one of each sort.
+    `codes`: those of the `open_member` that rules name, one of each sort.
     """
     dates = fact.dates
     times = {_EVENTS[fact.kind]: _day(dates.event)}
@@ -109,8 +120,9 @@ def payloads(fact: EvidenceFact, devices: Iterable[str] = ()) -> Iterator[dict[s
         times |= {"df": _day(dates.valid_from), "du": _day(dates.valid_until)}
     born = "" if dates.born is None else _day(dates.born)
     every = list(variants(fact.shape))
-    if merges_devices(fact.shape):
-        every += [{**members, "ma": device} for members in every for device in devices]
+    name = open_member(fact.shape)
+    if name:
+        every += [{**members, name: code} for members in every for code in codes]
     for members in every:
         yield {"ver": "1.3.0", "dob": born, GROUPS[fact.kind]: [{**members, **times}]}
 

@@ -95,12 +95,16 @@ class GateAuthority:
 
         `admitted`: the audited epochs whose keys the judge lists. Calling it again for an
         epoch publishes the next revision; after three, `CallerError`. `cut`: a key of the
-        lower revisions was stolen, they end with this one, and it is not counted.
+        lower revisions was stolen, they end with this one, and it is not counted. A list
+        after versions whose secrets were lost is one, too: those end with it.
         """
         state = self.state
         used = state.listed | self.lost
         revision = next(r for r in range(_VERSIONS + 1) if (epoch, r) not in used)
-        cuts = sum(version[0] == epoch for version in state.cuts) + cut
+        cuts = sum(version[0] == epoch for version in state.cuts)
+        lost = any(version[0] == epoch for version in self.lost)
+        cut = cut or (lost and revision > MAX_REVISION + cuts)
+        cuts += cut
         if revision > MAX_REVISION + cuts or cuts > MAX_CUTS:
             raise CallerError(Reason.LIST_REVISIONS, "three revisions of a list are the limit")
         if any(not _may_hold(self.federation, epoch, a.published.id.epoch) for a in admitted):

@@ -14,6 +14,7 @@ from guosuo.federation.entries import ListEntry
 from guosuo.federation.forks import Equivocation
 from guosuo.federation.judge import Ruling
 from guosuo.federation.records import Kind, LogEntry, kind_of, payload
+from guosuo.federation.trust_list import MAX_CUTS, MAX_REVISION
 from guosuo_node.app.faults import Fault, ServiceError
 from guosuo_node.app.leader import Leader
 from guosuo_node.app.logs import RegionLog
@@ -31,6 +32,8 @@ from guosuo_node.app.witnessing import EQUIVOCATION, WitnessDesk
 from guosuo_node.store.store import Store
 
 _PAGE: Final = 256
+MAX_BUNDLES: Final = 4096
+"""Bundles in one answer at most (proto/guosuo/v1/directory.proto)."""
 _PAGE_OCTETS: Final = 1 << 20
 _RULINGS: Final = {
     Ruling.ADMIT: Judged.ADMIT,
@@ -115,15 +118,16 @@ class FederationAnswers:
     async def submit_report(self, peer: str, report: bytes) -> None:  # noqa: ARG002 - as above
         """Portable evidence of two histories of a log; it speaks for itself."""
         evidence = Equivocation.decode(report)
-        for region, log in self.records.logs.items():
+        for region in self.records.logs:
             try:
                 self.records.check_evidence(region, evidence)
             except PeerError:
                 continue
-            log.evidence = evidence
-            now = int(self.now())
-            await asyncio.to_thread(self.store.add_evidence, EQUIVOCATION, report, now)
-            self.records.ring()
+            # One proof is enough: who has the log's key could make any number of them.
+            if region not in self.records.forked:
+                now = int(self.now())
+                await asyncio.to_thread(self.store.add_evidence, EQUIVOCATION, report, now)
+                self.records.convict(region, evidence)
             return
         raise PeerError(Reason.LOG_PROOF)
 
@@ -158,8 +162,8 @@ class DirectoryAnswers:
     now: Callable[[], float]
     why: Callable[[], str] = lambda: ""
     """Why this process signs or publishes nothing now."""
-    _places: dict[bytes, int] = field(default_factory=dict)
-    """Index of each `list` entry, by the hash of its part."""
+    _places: dict[tuple[str, bytes], int] = field(default_factory=dict)
+    """Index of each `list` entry, by region and the hash of its part: anybody can name a part."""
     _scanned: dict[str, int] = field(default_factory=dict)
 
     async def regions(self) -> tuple[RegionState, ...]:
@@ -204,26 +208,31 @@ class DirectoryAnswers:
 
     async def bundles(self, epoch: int) -> tuple[BundlePlace, ...]:
         """Where the bundles of all regions for an epoch are."""
-        now, found = int(self.now()), []
+        now = int(self.now())
+        found: list[BundlePlace] = []
+        # No region's policies, however many, leave others without room in the answer.
+        share = MAX_BUNDLES // len(self.records.logs)
         for region, view in self.records.view.regions.items():
             self._scan(region)
-            places = {part.digest: part.part for part in view.parts.values()}
-            for entry in view.lists.values():
-                part = places.get(entry.part)
-                if part is None or part.epoch != epoch:
+            own: list[tuple[int, int, BundlePlace]] = []
+            for revision in range(MAX_REVISION + MAX_CUTS + 1):
+                entry = view.lists.get((epoch, revision))
+                if entry is None:
                     continue
                 for policy in view.policies.values():
                     if policy.part.not_after <= now:
                         continue
-                    found.append(
-                        BundlePlace(
-                            region=region,
-                            policy=policy.part.policy,
-                            list_index=self._places[entry.part],
-                            revision=part.revision,
-                            blobs=(entry.keys, policy.part.document, policy.part.table),
-                        )
+                    place = BundlePlace(
+                        region=region,
+                        policy=policy.part.policy,
+                        list_index=self._places[region, entry.part],
+                        revision=revision,
+                        blobs=(entry.keys, policy.part.document, policy.part.table),
                     )
+                    own.append((policy.part.version, revision, place))
+            if len(own) > share:
+                own = sorted(own, key=lambda item: item[:2], reverse=True)[:share]
+            found += [place for _, _, place in own]
         return tuple(found)
 
     def _scan(self, region: str) -> None:
@@ -233,7 +242,7 @@ class DirectoryAnswers:
             if kind_of(entries[index]) is Kind.LIST:
                 body = LogEntry.decode(payload(entries[index])).body
                 try:
-                    self._places.setdefault(ListEntry.decode(body).part, index)
+                    self._places.setdefault((region, ListEntry.decode(body).part), index)
                 except PeerError:
                     continue  # void, as the view says too
         self._scanned[region] = len(entries)

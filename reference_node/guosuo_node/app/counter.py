@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from guosuo.errors import PeerError, Reason
+from guosuo.errors import CallerError, PeerError, Reason
 from guosuo.federation.entries import OrderEntry
 from guosuo.federation.records import digest
-from guosuo.roles.enrolment import Answer, EnrolRequest
+from guosuo.roles.enrolment import Answer, EnrolRequest, RefusalCode
 from guosuo.roles.issuer import OFFER_SECONDS
 from guosuo.roles.officer import SlotsQuery
 from guosuo_node.adapter.desk import Desk
@@ -21,6 +23,10 @@ from guosuo_node.app.points import Point, reached
 from guosuo_node.app.services import Enrolling
 
 _MAX_NONCES: Final = 10_000
+_ORDER: Final = struct.Struct(">IQ")
+"""What is remembered of a logged order: the epoch from which it counts, its index."""
+_PUBLIC_SECONDS: Final = 20.0
+"""How long an order's answer waits for the witnesses."""
 
 
 @dataclass(slots=True)
@@ -40,7 +46,8 @@ class Counter:
         leader = self._leading()
         async with leader.lock:
             leader.check()
-            offer = leader.issuer.offer(int(self.now()), leader.entropy)
+            with _or_later():
+                offer = leader.issuer.offer(int(self.now()), leader.entropy)
             await leader.commit(())
         reached(Point.AFTER_OFFER_PERSIST_BEFORE_ANSWER)
         return offer
@@ -54,6 +61,8 @@ class Counter:
         if known is not None:
             return known
         now = int(self.now())
+        if request.nonce not in leader.issuer.state.offers:
+            return await self._without_offer(leader, request, name)
         try:
             examined = await self.desk.examine(
                 enrolling.identification, enrolling.evidence, now=now
@@ -72,12 +81,27 @@ class Counter:
             known = await asyncio.to_thread(leader.store.grant, name)
             if known is not None:
                 return known
-            answer = leader.issuer.enrol(
-                request, examined.record, examined.fact, int(self.now()), leader.entropy
-            )
+            with _or_later():
+                answer = leader.issuer.enrol(
+                    request, examined.record, examined.fact, int(self.now()), leader.entropy
+                )
             await self._granted(leader, name, answer)
         reached(Point.AFTER_GRANT_PERSIST_BEFORE_ANSWER)
         return answer.encode()
+
+    async def _without_offer(self, leader: Leader, request: EnrolRequest, name: bytes) -> bytes:
+        """A refusal, for which nobody's system is asked and nothing is written.
+
+        Anybody can send requests without an offer, as many as he likes.
+        """
+        async with leader.lock:
+            leader.check()
+            # Its twin may have used the offer up, and have been granted just now.
+            known = await asyncio.to_thread(leader.store.grant, name)
+            if known is not None:
+                return known
+            now = int(self.now())
+            return leader.issuer.refuse(request.nonce, RefusalCode.DEADLINE, now).encode()
 
     async def _granted(self, leader: Leader, name: bytes, answer: Answer) -> None:
         if answer.grant is None:
@@ -101,32 +125,42 @@ class Counter:
             raise ServiceError(Fault.OTHER_REGION)
         name = digest(data)
         logged = await asyncio.to_thread(leader.store.meta, _meta(name))
-        if logged is not None:
-            return int.from_bytes(logged, "big")
+        if logged is None:
+            logged = await self._log_order(leader, name, order)
+            reached(Point.AFTER_ORDER_PERSIST_BEFORE_ANSWER)
+        epoch, index = _ORDER.unpack(logged)
+        # In the log is in the public log: what only this node has, an old backup forgets.
+        log = leader.records.logs[leader.region]
+        if not await leader.records.until(lambda: log.size > index, _PUBLIC_SECONDS):
+            raise ServiceError(Fault.NO_QUORUM)
+        return int(epoch)
+
+    async def _log_order(self, leader: Leader, name: bytes, order: OrderEntry) -> bytes:
+        """Log it unless it is logged already; epoch and index as they are kept."""
         async with leader.lock:
             leader.check()
             logged = await asyncio.to_thread(leader.store.meta, _meta(name))
             if logged is not None:
-                return int.from_bytes(logged, "big")
+                return logged
             number = leader.records.view.check_order(leader.region, order)
             if any(slot not in leader.issuer.state.slots for slot in order.slots):
                 raise PeerError(Reason.ORDER, "an order names allotted slots of this region")
             effects = leader.issuer.order(order)
             epoch = max(number, self._next(leader))
+            kept = _ORDER.pack(epoch, leader.writer.index)
             await leader.commit(
                 effects,
                 slots=order.slots,
-                also=(lambda writer: writer.put_meta(_meta(name), epoch.to_bytes(4, "big")),),
+                also=(lambda writer: writer.put_meta(_meta(name), kept),),
             )
-        reached(Point.AFTER_ORDER_PERSIST_BEFORE_ANSWER)
-        return epoch
+            return kept
 
     async def find_slots(self, data: bytes) -> tuple[int, ...]:
         """Slots of the person that a signed, fresh query names."""
         leader = self._leading()
         query = SlotsQuery.decode(data)
         now = int(self.now())
-        self._nonces = {nonce: end for nonce, end in self._nonces.items() if end > now}
+        self._nonces = {nonce: end for nonce, end in self._nonces.items() if end >= now}
         if len(self._nonces) >= _MAX_NONCES:
             raise ServiceError(Fault.BUSY)
         query.check(leader.issuer.federation, leader.region, now)
@@ -159,3 +193,17 @@ class Counter:
 
 def _meta(name: bytes) -> str:
     return f"order/{name.hex()}"
+
+
+@contextmanager
+def _or_later() -> Iterator[None]:
+    """What the issuer cannot do yet: too many open offers, or no key of this epoch.
+
+    The latter after a node was away when the epoch began, until it has turned it.
+    """
+    try:
+        yield
+    except CallerError as error:
+        if error.reason is not Reason.STATE:
+            raise
+        raise ServiceError(Fault.BUSY) from None

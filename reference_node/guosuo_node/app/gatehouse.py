@@ -7,15 +7,17 @@ An operator puts a policy's JSON into `policies/`, and the register into
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from guosuo.certlogic.json_text import load_json
 from guosuo.errors import CallerError, GuosuoError, PeerError, Reason
 from guosuo.federation.charter import Name
 from guosuo.federation.entries import CheckpointInfo
 from guosuo.policy.written import from_json
+from guosuo_node.app.ending import to_the_end
 from guosuo_node.app.leader import Leader
 from guosuo_node.app.publishing import Report
 
@@ -31,6 +33,8 @@ class Gatehouse:
     register: Path
     report: Report
     _seen: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    _refused: set[Path] = field(default_factory=set)
+    """Looked at again once something else is published: version 10 sorts before version 9."""
 
     async def run(self, seconds: float) -> None:
         """Until cancelled, or the lease is lost."""
@@ -50,9 +54,13 @@ class Gatehouse:
             data = await asyncio.to_thread(self._changed, path)
             if data is not None:
                 await publish(data)
+                for other in self._refused - {path}:
+                    self._seen.pop(other, None)
+                self._refused.clear()
         except (GuosuoError, OSError) as error:
             if self.leader.lost:
                 raise
+            self._refused.add(path)
             reason = getattr(error, "reason", None)
             self.report(path.name, str(getattr(reason, "value", type(error).__name__)))
 
@@ -73,7 +81,10 @@ class Gatehouse:
         if document.version <= leader.gate.state.policies.get(document.policy, 0):
             return
         async with leader.lock:
-            effects = leader.gate.publish_policy(document, leader.entropy)
+            # Proving a policy's table can take seconds; the lock keeps all others from the gate.
+            effects = await to_the_end(
+                asyncio.to_thread(leader.gate.publish_policy, document, leader.entropy)
+            )
             await leader.commit(effects)
 
     async def _publish_register(self, data: bytes) -> None:
@@ -89,7 +100,7 @@ class Gatehouse:
 def read_register(data: bytes) -> list[CheckpointInfo]:
     """A JSON list of `{checkpoint, names: {language: text}, place, policy}`; `PeerError`."""
     try:
-        listed = json.loads(data)
+        listed: Any = load_json(data)
         return [
             CheckpointInfo(
                 checkpoint=item["checkpoint"],

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from guosuo.bbs.signature import SIGNATURE_SIZE
 from guosuo.errors import PeerError
 from guosuo.federation.entries import Board
-from guosuo.federation.view import RegionView
+from guosuo.federation.view import PublishedEpoch, RegionView
 from guosuo_node.app.blobs import BlobStore
 from guosuo_node.app.records import Records
 
@@ -21,19 +22,30 @@ _SETTLED_EPOCHS: Final = 120
 """Everything but retired slots ends within as many: older judgements are final."""
 
 
-def forget(records: Records, present: int) -> list[bytes]:
-    """Drop old epochs from memory; the names of blobs that may be deleted.
+def settle(records: Records, present: int) -> None:
+    """Drop old epochs from memory. On the event loop, where the judge is told and asked.
 
-    Blobs that newer epochs name too, as empty buckets, are not among them.
+    A region that is being audited in a thread waits for the next time.
+    """
+    idle = [region for region, lock in records.locks.items() if not lock.locked()]
+    records.auditor.forget(present - kept_epochs(records), idle)
+    if present > _SETTLED_EPOCHS:
+        for region in idle:
+            records.auditor.judge.settle(region, present - _SETTLED_EPOCHS)
+
+
+def old_blobs(records: Records, present: int) -> list[bytes]:
+    """Names of the blobs that may be deleted; reads boards, so not on the loop.
+
+    Whatever anybody needs under any name is not among them: a newer epoch's empty bucket,
+    and what stays for ever, which a hostile board could name as a bucket of its own.
     """
     before = present - kept_epochs(records)
-    records.auditor.forget(before)
     old: set[bytes] = set()
     needed: set[bytes] = set()
-    for region, view in list(records.view.regions.items()):
-        if present > _SETTLED_EPOCHS:
-            records.auditor.judge.settle(region, present - _SETTLED_EPOCHS)
-        for name, epoch in _buckets(view, records.blobs):
+    for view in list(records.view.regions.values()):
+        needed.update(_for_ever(view))
+        for name, epoch in _buckets(list(view.epochs.values()), records.blobs):
             (old if epoch < before else needed).add(name)
     return sorted(old - needed)
 
@@ -43,16 +55,42 @@ def kept_epochs(records: Records) -> int:
     return records.auditor.judge.key_epochs + _SPARE
 
 
-def _buckets(view: RegionView, blobs: BlobStore) -> Iterable[tuple[bytes, int]]:
-    for key, published in list(view.epochs.items()):
+def _buckets(epochs: Iterable[PublishedEpoch], blobs: BlobStore) -> Iterable[tuple[bytes, int]]:
+    for published in epochs:
         try:
             board = Board.decode(blobs.get(published.entry.board))
         except PeerError:
             continue
         for ref in board.buckets:
-            yield ref.data, key.epoch
+            yield ref.data, published.id.epoch
             if ref.proof is not None:
-                yield ref.proof, key.epoch
+                yield ref.proof, published.id.epoch
+
+
+def bucket_bounds(records: Records, region: str) -> dict[bytes, int]:
+    """Octets that each blob which a board of a region names as a bucket or proof may have.
+
+    A larger one is none, and a board could name 16,384 of them.
+    """
+    size = records.federation.charter.parameters.bucket_slots * SIGNATURE_SIZE
+    view, state = records.view.region(region), records.auditor.regions[region]
+    newest = view.latest()
+    oldest = 0 if newest is None else newest.id.epoch - kept_epochs(records)
+    unread = [
+        published
+        for key, published in list(view.epochs.items())
+        if key.epoch >= oldest and not state.known(key)
+    ]
+    return {name: size for name, _ in _buckets(unread, records.blobs)}
+
+
+def _for_ever(view: RegionView) -> Iterable[bytes]:
+    for published in list(view.epochs.values()):
+        yield from (published.entry.allotment, published.entry.status, published.entry.board)
+    for listed in list(view.lists.values()):
+        yield listed.keys
+    for policy in list(view.policies.values()):
+        yield from (policy.part.document, policy.part.table)
 
 
 def wanted(records: Records, region: str) -> Iterable[bytes]:

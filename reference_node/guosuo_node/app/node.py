@@ -156,17 +156,23 @@ class Node:
 
     async def _lead(self, lease: Lease) -> None:
         name = self.keys.name
-        leader = await asyncio.to_thread(
-            Leader.load,
-            region=name,
-            keys=fitting((*self.earlier_keys, self.keys), self.records.view.ruling(name)),
-            records=self.records,
-            store=self.store,
-            lease=lease,
-            entropy=self.entropy,
-            now=self.now,
-        )
-        check_own(leader)
+        try:
+            leader = await asyncio.to_thread(
+                Leader.load,
+                region=name,
+                keys=fitting((*self.earlier_keys, self.keys), self.records.view.ruling(name)),
+                records=self.records,
+                store=self.store,
+                lease=lease,
+                entropy=self.entropy,
+                now=self.now,
+            )
+            check_own(leader)
+        except GuosuoError:
+            # Another process may do better.
+            with suppress(GuosuoError):
+                await asyncio.to_thread(self.store.release, lease)
+            raise
         self.leader = leader
         self.tell("leading", lease=lease.number)
         pool = Pool(self.federation, self.workers)

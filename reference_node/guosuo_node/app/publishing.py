@@ -49,7 +49,7 @@ class Publisher:
     async def run(self) -> None:
         """Publish whenever the log has grown, until cancelled or the lease is lost."""
         leader = self.leader
-        self.write_files(0)
+        await asyncio.to_thread(self.write_files, 0)
         try:
             while not leader.lost:
                 leader.grown.clear()
@@ -58,7 +58,7 @@ class Publisher:
                 elif leader.records.logs[leader.region].tree.size == self._published():
                     await leader.grown.wait()
         finally:
-            for task in self._late:
+            for task in tuple(self._late):
                 task.cancel()
 
     async def publish(self) -> bool:
@@ -142,15 +142,17 @@ class Publisher:
         tasks = {asyncio.create_task(ask(name)) for name in names}
         every = asyncio.create_task(_all(tasks))
         done = asyncio.create_task(_until(enough))
-        await asyncio.wait(
-            {every, done}, timeout=self.patience, return_when=asyncio.FIRST_COMPLETED
-        )
-        every.cancel()
-        done.cancel()
         # Slow witnesses go on in the background: what they cosign they need not be told again.
-        self._late |= {task for task in tasks if not task.done()}
+        self._late |= tasks
         for task in tasks:
             task.add_done_callback(self._late.discard)
+        try:
+            await asyncio.wait(
+                {every, done}, timeout=self.patience, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            every.cancel()
+            done.cancel()
         return signed.signed_by(lines)
 
     async def _ask(self, name: str, signed: Note, size: int) -> notes.Signature | None:
@@ -163,7 +165,7 @@ class Publisher:
         except (*FAILURES, ValueError) as error:
             self.report(name, _word(error))
             return None
-        if not key.signed(signed.signed_by([found])):
+        if checkpoints.cosignature_time(signed.signed_by([found]), key) is None:
             self.report(name, "other-key")
             return None
         self.sizes[name] = size

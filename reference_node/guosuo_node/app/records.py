@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from guosuo.errors import PeerError, Reason
@@ -19,6 +20,11 @@ from guosuo_node.app.blobs import BlobStore
 from guosuo_node.app.ending import to_the_end
 from guosuo_node.app.logs import RegionLog
 from guosuo_node.app.services import Note
+
+_READ_AT_ONCE = 4
+"""Entries of some milliseconds each."""
+_AUDITS_AT_ONCE = 2
+"""Threads are few, and the store's and the callers' too: all regions publish at one time."""
 
 
 @dataclass(slots=True)
@@ -38,6 +44,7 @@ class Records:
     """Regions of which two histories are proven: the judge admits nothing new of them."""
     contact: dict[str, int] = field(default_factory=dict)
     """When a region's own node answered last, Unix seconds."""
+    _auditing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AUDITS_AT_ONCE))
     _bells: set[asyncio.Event] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -94,6 +101,16 @@ class Records:
             log.grown()
             self._amend()
 
+    async def take_in(self, region: str, entries: Sequence[bytes]) -> None:
+        """As `take`, for any number of entries: others are served in between.
+
+        Reading one can cost a pairing, and a hostile log holds as many as it likes. The
+        region's lock must be held.
+        """
+        for at in range(0, len(entries), _READ_AT_ONCE):
+            self.take(region, entries[at : at + _READ_AT_ONCE])
+            await asyncio.sleep(0)
+
     def publish(self, region: str, note: bytes) -> bool:
         """A cosigned checkpoint of entries that were taken; tells everybody who watches."""
         log = self.logs[region]
@@ -116,16 +133,19 @@ class Records:
         self.ring()
         return True
 
-    async def audit(self, region: str) -> None:
+    async def audit(self, region: str, *, in_turn: bool = False) -> None:
         """Judge what is new of a region, off the event loop. Its lock must be held.
 
         The judge is told here, on the loop, where all others ask it. What was begun is
         waited for, whoever is told to stop: two audits of one region would spoil each other.
+        `in_turn`: with few others at once, as for regions that can make it long; the node's
+        own does not wait for them.
         """
         facts: list[Fact] = []
         follow = self.auditor.follow
         try:
-            await to_the_end(asyncio.to_thread(follow, region, self.blobs.get, facts.append))
+            async with self._auditing if in_turn else nullcontext():
+                await to_the_end(asyncio.to_thread(follow, region, self.blobs.get, facts.append))
         finally:
             for fact in facts:
                 self.auditor.judge.learn(fact)

@@ -26,6 +26,7 @@ from guosuo_node.app.points import Point, reached
 from guosuo_node.app.publishing import Report
 from guosuo_node.store.writer import Writer
 
+_ENTRIES_PER_SECOND = 50
 _BLOBS_AT_ONCE = 32
 _ROUNDS = 4
 """A board names buckets: blobs are found in rounds."""
@@ -150,12 +151,13 @@ class Recovery:
 
     async def _fetch(self, peer: Peer, start: int, end: int) -> list[bytes]:
         found: list[bytes] = []
-        while start + len(found) < end:
-            async with asyncio.timeout(self.patience * 10):
+        # For all of it: who hands over one entry at a time must not keep a node from starting.
+        async with asyncio.timeout(self.patience * 10 + (end - start) / _ENTRIES_PER_SECOND):
+            while start + len(found) < end:
                 more, _ = await peer.entries(self.leader.region, start + len(found))
-            if not more:
-                break
-            found += more
+                if not more:
+                    break
+                found += more
         return found[: end - start]
 
     async def _take(self, fresh: Sequence[bytes]) -> None:

@@ -11,11 +11,13 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from guosuo.errors import CallerError, GuosuoError, Reason
+from guosuo.certlogic.json_text import load_json
+from guosuo.errors import CallerError, GuosuoError, PeerError, Reason
 from guosuo.host.files import PRIVATE, write_atomically
 from guosuo_node.app.faults import ServiceError
 from guosuo_node.app.leader import Leader
@@ -25,6 +27,7 @@ ANSWER: Final = ".answer"
 EVERY: Final = 0.5
 """Seconds between looks."""
 _MAX_OCTETS: Final = 1024
+_KEPT_SECONDS: Final = 86_400
 _NAME: Final = re.compile(r"[0-9a-f]{16}", re.ASCII)
 
 Work = Callable[[], Awaitable[Mapping[str, int]]]
@@ -47,7 +50,11 @@ class Requests:
             await asyncio.sleep(EVERY)
 
     async def look(self) -> None:
-        """Do what is asked, one after the other; a request stays until it is answered."""
+        """Do what is asked, one after the other.
+
+        A request is taken away before anything is done, so that none is done twice: not
+        after an interruption either, which whoever asked sees as no answer.
+        """
         for path in sorted(self.folder.glob(f"*{REQUEST}")):
             if _NAME.fullmatch(path.stem):
                 answer = await self._done(path)
@@ -55,14 +62,14 @@ class Requests:
 
     async def _done(self, path: Path) -> dict[str, object]:
         try:
-            word = await asyncio.to_thread(read, path)
+            word = await asyncio.to_thread(take, path)
             work = self.works.get(word)
             if work is None:
                 raise CallerError(Reason.ARGUMENT, "this node does not know such a request")
             self.tell("request", kind=word)
             return {"ok": True, **await work()}
         except GuosuoError as error:
-            # What ends the leadership is for the next leader to do again.
+            # What ends the leadership says in the log why.
             if self.leader.lost:
                 raise
             return {"ok": False, "reason": error.reason.value, "message": error.hint}
@@ -76,7 +83,14 @@ def ask(folder: Path, name: str, word: str) -> Path:
     """Put a request; where its answer will be. `name`: 16 hexadecimal digits, drawn."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     data = json.dumps({"do": word}).encode()
-    write_atomically(folder / f"{name}{REQUEST}", data, mode=PRIVATE)
+    request = folder / f"{name}{REQUEST}"
+    write_atomically(request, data, mode=PRIVATE)
+    # Answers that nobody waited for do not pile up.
+    with suppress(FileNotFoundError):
+        old = request.stat().st_mtime - _KEPT_SECONDS
+        for answer in folder.glob(f"*{ANSWER}"):
+            if answer.stat().st_mtime < old:
+                answer.unlink()
     return folder / f"{name}{ANSWER}"
 
 
@@ -85,8 +99,8 @@ def answered(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        found = json.loads(path.read_bytes())
-    except ValueError:
+        found = load_json(path.read_bytes())
+    except PeerError:
         found = None
     if not isinstance(found, dict):
         raise CallerError(Reason.STATE, "no answer of a node's")
@@ -99,18 +113,24 @@ def withdraw(answer: Path) -> None:
     answer.unlink(missing_ok=True)
 
 
-def read(path: Path) -> str:
-    """What a file asks for; `CallerError(ARGUMENT)`."""
+def take(path: Path) -> str:
+    """What a file asks for, and it is gone; `CallerError(ARGUMENT)`."""
+    try:
+        return _read(path)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> str:
     try:
         if path.stat().st_size <= _MAX_OCTETS:
-            found = json.loads(path.read_bytes())
+            found = load_json(path.read_bytes())
             if isinstance(found, dict) and isinstance(found.get("do"), str):
                 return str(found["do"])
-    except (OSError, ValueError):
+    except (OSError, PeerError):
         pass
     raise CallerError(Reason.ARGUMENT, "a request is JSON that says what to do")
 
 
 def _answer(path: Path, answer: dict[str, object]) -> None:
     write_atomically(path.with_suffix(ANSWER), json.dumps(answer).encode(), mode=PRIVATE)
-    path.unlink(missing_ok=True)

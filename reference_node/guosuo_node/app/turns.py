@@ -19,7 +19,7 @@ from guosuo.federation.lists import Plan, PublishedList, due, listing
 from guosuo.federation.records import Effect
 from guosuo.federation.trust_list import MAX_REVISION, Absence, ListKeys
 from guosuo_node.app.faults import Fault, ServiceError
-from guosuo_node.app.housekeeping import forget
+from guosuo_node.app.housekeeping import old_blobs, settle
 from guosuo_node.app.leader import Leader
 from guosuo_node.app.points import Point, reached
 from guosuo_node.jobs.pool import Pool
@@ -58,6 +58,8 @@ class Turns:
     async def step(self) -> None:
         """Everything that is due now."""
         clock, now = self.leader.records.federation.clock, self.leader.now()
+        if now < clock.zero:
+            return
         present = clock.epoch_at(int(now))
         following = now >= clock.moment(present + 1, CUT_OFF_AT)
         for epoch in (present, present + 1) if following else (present,):
@@ -154,9 +156,11 @@ class Turns:
         if present == self.tidied:
             return
         self.tidied = present
-        records = self.leader.records
-        names = await asyncio.to_thread(forget, records, present)
+        records, now = self.leader.records, int(self.leader.now())
+        settle(records, present)
+        names = await asyncio.to_thread(old_blobs, records, present)
         await asyncio.to_thread(records.blobs.delete, names)
+        await self.leader.write(lambda writer: writer.forget_grants(now))
 
     # --- lists ----------------------------------------------------------------------------
 
@@ -173,7 +177,14 @@ class Turns:
         if plan is None:
             return
         async with leader.lock:
-            await leader.commit(self._effects(epoch, plan))
+            try:
+                effects = self._effects(epoch, plan)
+            except CallerError as error:
+                if error.reason is not Reason.LIST_REVISIONS:
+                    raise
+                # Used up, by this store's past or by thieves: nothing else waits for it.
+                return
+            await leader.commit(effects)
         self.tell(
             "list-published", epoch=epoch, revision=plan.revision, count=len(plan.listing.keys)
         )

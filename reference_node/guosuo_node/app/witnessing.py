@@ -45,6 +45,8 @@ class WitnessDesk:
     rules: Callable[[str], Sequence[Federation]] | None = None
     """Versions by which a region's log may be judged now, with its keys; else the one here."""
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _kept: set[str] = field(default_factory=set)
+    """Regions of which evidence was stored: whoever has the log's key could make any number."""
 
     async def add_checkpoint(self, note: bytes, old_size: int, proof: tuple[bytes, ...]) -> bytes:
         """The cosignature line; as `FederationService.add_checkpoint`."""
@@ -138,8 +140,11 @@ class WitnessDesk:
         )
 
     async def _keep(self, region: str, evidence: Equivocation) -> None:
+        if region in self._kept:
+            return
         data = evidence.encode()
         await asyncio.to_thread(self.store.add_evidence, EQUIVOCATION, data, int(self.now()))
+        self._kept.add(region)
         self.found(region, evidence)
 
 

@@ -24,6 +24,8 @@ from guosuo_node.bench.stage import NodeStage
 
 _ENROL: Final = 16
 """Requests that come at once."""
+_LEAST: Final = 32
+"""Slots; two buckets of the smallest size."""
 
 
 @contextmanager
@@ -34,11 +36,13 @@ def cases(engine: Engine, scale: Scale, entropy: Entropy) -> Iterator[list[Case]
         yield []
         return
     workers = max(1, os.cpu_count() or 1)
+    # All of it, with two epochs to begin with, should not take longer than the other cases.
+    slots = max(_LEAST, scale.slots // 2)
     with (
         tempfile.TemporaryDirectory(prefix="guosuo-bench-") as folder,
-        NodeStage(Suite.sha256(engine), scale.slots, workers, entropy, Path(folder)) as stage,
+        NodeStage(Suite.sha256(engine), slots, workers, entropy, Path(folder)) as stage,
     ):
-        yield node_cases(stage, workers, min(_ENROL, scale.slots // 8))
+        yield node_cases(stage, workers, min(_ENROL, slots // 8))
 
 
 def node_cases(stage: NodeStage, workers: int, enrol: int) -> list[Case]:

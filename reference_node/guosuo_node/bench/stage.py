@@ -7,7 +7,7 @@ full of people that turns epochs, and an empty one at whose counter people enrol
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +21,6 @@ from guosuo.credential.renewal import SLOT_KEY_SIZE
 from guosuo.curve.entropy import Entropy
 from guosuo.errors import CallerError, Reason
 from guosuo.evidence.facts import EvidenceFact, EvidenceKind
-from guosuo.evidence.payload import Person
-from guosuo.evidence.person import Identified
 from guosuo.evidence.registry import NAAT
 from guosuo.federation.charter import (
     HOLD_EPOCHS,
@@ -46,10 +44,8 @@ from guosuo.roles.wallet import Wallet
 from guosuo.scheme import KeyId
 from guosuo.suite import SHA256_SUITE, Suite
 from guosuo_node.adapter.desk import Desk
-from guosuo_node.adapter.interface import Evidence
 from guosuo_node.app.blobs import BlobStore
 from guosuo_node.app.counter import Counter
-from guosuo_node.app.faults import ServiceError
 from guosuo_node.app.keys import NodeKeys
 from guosuo_node.app.leader import Leader
 from guosuo_node.app.publishing import Publisher
@@ -57,6 +53,7 @@ from guosuo_node.app.records import Records
 from guosuo_node.app.services import Enrolling
 from guosuo_node.app.turns import Turns
 from guosuo_node.app.witnessing import WitnessDesk
+from guosuo_node.bench.others import EverybodyIsWell, LocalWitness
 from guosuo_node.jobs.pool import Pool
 from guosuo_node.store.marks import GateMarks, IssuerMarks
 from guosuo_node.store.store import Store
@@ -72,70 +69,8 @@ _HOLDER: Final = "bench"
 _LEASE_SECONDS: Final = 1 << 30
 """The time of this federation stands still."""
 _PATIENCE: Final = 60.0
-_SOMEBODY: Final = Person(fnt="ZHANG", gnt="SAN", fn="张", gn="三", dob="1990")
 
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class LocalWitness:
-    """Another node's witness, called without a network; as `app.peers.Peer`."""
-
-    desk: WitnessDesk
-
-    async def add_checkpoint(self, note: bytes, old_size: int, proof: Sequence[bytes]) -> bytes:
-        """Its cosignature, remembered on the disk."""
-        return await self.desk.add_checkpoint(note, old_size, tuple(proof))
-
-    async def witnessed(self, region: str) -> bytes | None:
-        """The note that it cosigned last."""
-        try:
-            return await self.desk.largest(region)
-        except ServiceError:
-            return None
-
-    async def charter(self) -> bytes:
-        """As `checkpoint`."""
-        raise CallerError(Reason.STATE, "nobody asks a witness for the charter")
-
-    async def checkpoint(self, region: str) -> bytes | None:
-        """Nothing: witnessing is all it does."""
-        raise CallerError(Reason.STATE, f"nobody asks a witness for the log of {region}")
-
-    async def entries(self, region: str, start: int, limit: int = 1000) -> tuple[list[bytes], int]:
-        """As `checkpoint`."""
-        raise CallerError(Reason.STATE, f"nobody asks a witness for {region}/{start}+{limit}")
-
-    async def blobs(self, names: Sequence[bytes]) -> dict[bytes, bytes]:
-        """As `checkpoint`."""
-        raise CallerError(Reason.STATE, f"nobody asks a witness for {len(names)} blobs")
-
-    async def watch(self, regions: Sequence[str]) -> AsyncGenerator[tuple[str, bytes], None]:
-        """As `checkpoint`."""
-        for region in regions:
-            yield region, b""
-
-    async def submit_report(self, report: bytes) -> None:
-        """As `checkpoint`."""
-        raise CallerError(Reason.STATE, f"no report of {len(report)} octets is due")
-
-
-@dataclass(slots=True)
-class _EverybodyIsWell:
-    """An adapter that knows one document, and a new person by each identification."""
-
-    fact: EvidenceFact
-
-    async def identify(self, identification: str, *, now: int) -> Identified:
-        del now
-        return Identified(digest(identification.encode()), _SOMEBODY)
-
-    async def evidence(self, identified: Identified, reference: bytes, *, now: int) -> Evidence:
-        del reference, now
-        return Evidence(self.fact, identified.person)
-
-    async def close(self) -> None:
-        """Nothing is open."""
 
 
 @dataclass(slots=True)
@@ -350,7 +285,7 @@ class NodeStage:
         leader = site.lead(site.store, site.records)
         turns = Turns(leader, self.pool, _silent)
         self.run(turns.turn(EPOCH))
-        desk = Desk(_EverybodyIsWell(self.fact))
+        desk = Desk(EverybodyIsWell(self.fact))
         self.counter = Counter(desk, lambda: leader, lambda: self.now)
 
     def offer(self) -> bytes:

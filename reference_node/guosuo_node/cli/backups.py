@@ -227,7 +227,7 @@ def _unpack(
         if database is not None:
             text = home.settings.read_text(encoding="utf-8")
             changed = with_database(text, None if database == "sqlite" else database)
-            write_atomically(home.settings, changed.encode(), mode=PUBLIC)
+            write_atomically(home.settings, changed.encode(), mode=PRIVATE)
         settings = Settings.load(home)
         dump = home.private / _DUMP
         name, source = next(members, ("", io.BytesIO()))
@@ -292,7 +292,7 @@ def _write(home: Home, files: dict[str, bytes]) -> None:
         if not inside or parts[-1].startswith("."):
             refuse(Reason.STORE_ALTERED, "a file of no node's directory")
         secret = parts[0] == "private" or name.endswith(".key") or len(parts) == 1
-        public = name in {"node.toml", "card.json"}
+        public = name == "card.json"
         write_atomically(home.path / name, data, mode=PUBLIC if public or not secret else PRIVATE)
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from guosuo.errors import CallerError, Reason
+from guosuo.certlogic.json_text import load_json
+from guosuo.errors import CallerError, GuosuoError, Reason
 from guosuo.federation.charter import Member, Name, Organisation, Witness
 from guosuo_node.host.tls import MAX_PEM
 
@@ -57,7 +58,7 @@ class Card:
         if path.stat().st_size > _MAX_CARD:
             raise fault
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found: Any = load_json(path.read_bytes())
             card = cls(
                 _member(found["member"]),
                 _organisation(found["organisation"]),
@@ -68,7 +69,7 @@ class Card:
             for part in (card.member, card.organisation, card.witness):
                 if part is not None:
                     part.encode()
-        except (ValueError, KeyError, TypeError, AttributeError, CallerError):
+        except (ValueError, KeyError, TypeError, AttributeError, GuosuoError):
             raise fault from None
         if type(card.authority) is not str or len(card.authority) > MAX_PEM:
             raise fault

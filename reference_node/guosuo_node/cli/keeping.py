@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -10,16 +11,25 @@ from typing import Annotated, Final
 
 import typer
 
-from guosuo.cli.common import Desk, JsonOption, open_secret, time_text
-from guosuo.errors import CallerError, Reason
+from guosuo.cli.common import Desk, JsonOption, open_secret, read_file, time_text
+from guosuo.cli.policy_file import read_policy
+from guosuo.curve.entropy import Entropy
+from guosuo.errors import CallerError, PeerError, Reason
+from guosuo.federation.records import Kind, LogEntry, payload
+from guosuo.host.files import PUBLIC, write_atomically
+from guosuo.host.vault import KeyFile
+from guosuo.policy.table import PolicyPart
+from guosuo.policy.written import from_json, to_json
 from guosuo_node.cli import backups, reaching
 from guosuo_node.cli.amending import renew_key
 from guosuo_node.host import tls
 from guosuo_node.host.settings import Home, Settings
+from guosuo_node.store.store import Store
 
 BACKUP_EXAMPLE: Final = "Example: guosuo node backup gd gd.backup --key-file backup.key"
 RESTORE_EXAMPLE: Final = "Example: guosuo node restore gd.backup gd --key-file backup.key"
 ROTATE_EXAMPLE: Final = "Example: guosuo node rotate gd epoch"
+POLICY_EXAMPLE: Final = "Example: guosuo node policy gd policy.json"
 TURN_EXAMPLE: Final = "Example: guosuo node turn-epoch gd"
 
 HomeArgument = Annotated[Path, typer.Argument(metavar="HOME", help="The node's directory.")]
@@ -137,8 +147,10 @@ def rotate(
         case Rotated.EPOCH | Rotated.TURN:
             found = reaching.request(place, f"cut-{what.value}", wait)
             epoch, revision = found.get("epoch"), found.get("revision")
-            desk.say(f"Signed epoch {epoch} again, revision {revision}, and declared the old key")
-            desk.say("stolen. Nobody has to enrol anew; lists follow within minutes.")
+            desk.say(
+                f"Epoch {epoch} is signed again (revision {revision}), old keys declared stolen."
+            )
+            desk.say("Nobody has to enrol anew; lists follow by themselves.")
             desk.result(what=what.value, epoch=epoch, revision=revision)
         case _:
             desk.say(renew_key(place, what.value))
@@ -157,6 +169,54 @@ def _certificate(desk: Desk, home: Home, hosts: list[str]) -> None:
     desk.say(f"A new certificate under the same authority, until {time_text(ends)}.")
     desk.say("A running node takes it by itself within seconds.")
     desk.result(what="tls", certificate_ends=ends)
+
+
+def policy(
+    home: HomeArgument,
+    file: Annotated[Path, typer.Argument(metavar="POLICY", help="Of either form (JSON).")],
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Have the node publish a policy, or its next version, from now on.
+
+    The file is a whole document or the short form that guosuo region bundle
+    --example-policy prints. A running node publishes it within seconds.
+    """
+    desk = Desk.open(None, None, as_json)
+    place = reaching.existing(home)
+    settings = Settings.load(place)
+    now = desk.now + settings.clock_offset
+    data = read_file(file)
+    draft = read_policy(data, region=settings.name, version=1, now=now)
+    version = 1 + _published(place, settings, draft.policy)
+    document = read_policy(data, region=settings.name, version=version, now=now)
+    written = place.policies / f"{document.policy}-{version}.json"
+    write_atomically(written, to_json(document).encode(), mode=PUBLIC)
+    desk.say(f"Wrote {written}: {document.policy}, version {version}.")
+    desk.result(policy=document.policy, version=version, file=str(written))
+
+
+def _published(home: Home, settings: Settings, policy: str) -> int:
+    """The newest version in the log or on its way into it."""
+    found = [0]
+    for path in home.policies.glob("*.json"):
+        try:
+            waiting = from_json(read_file(path))
+        except PeerError:
+            continue  # the node reports it
+        if waiting.policy == policy:
+            found.append(waiting.version)
+    url = settings.database or home.database
+    with Store.reading(url, KeyFile(home.key), Entropy(os.urandom)) as store:
+        start = 0
+        while page := store.entries(start):
+            start += len(page)
+            for entry in page:
+                if entry.kind == Kind.POLICY.value:
+                    part = PolicyPart.decode(LogEntry.decode(payload(entry.data)).body)
+                    if part.policy == policy:
+                        found.append(part.version)
+    return max(found)
 
 
 def turn_epoch(

@@ -25,7 +25,7 @@ from guosuo.federation.charter import (
 )
 from guosuo.federation.charters import open_charters
 from guosuo.host import vault
-from guosuo.host.files import PUBLIC, write_atomically
+from guosuo.host.files import PRIVATE, PUBLIC, write_atomically
 from guosuo.host.vault import KeyFile
 from guosuo.roles.gate import GateState
 from guosuo.roles.issuer import Issuer
@@ -85,7 +85,8 @@ def init(home: Home, wanted: Wanted, entropy: Entropy, now: dt.datetime) -> Card
     tls.make_certificate(home.tls, wanted.name, wanted.hosts, now)
     if wanted.operator is None and wanted.adapter == "documents" and not wanted.adapter_settings:
         wanted = replace(wanted, adapter_settings=_counter(home, key, entropy))
-    write_atomically(home.settings, _settings(wanted).encode(), mode=PUBLIC)
+    # A database's URL may have a password in it, and an adapter's settings a token.
+    write_atomically(home.settings, _settings(wanted).encode(), mode=PRIVATE)
     card = _card(home, wanted, keys, key, entropy)
     write_atomically(home.card, card.text().encode(), mode=PUBLIC)
     Settings.load(home)

@@ -16,7 +16,7 @@ from guosuo.curve.entropy import Entropy
 from guosuo.errors import CallerError, Reason
 from guosuo_node.cli import keeping, offices, serve, status
 from guosuo_node.cli.making import Wanted, init
-from guosuo_node.host.settings import Home
+from guosuo_node.host.settings import Home, address
 
 app = typer.Typer(help="Run a region's node, or a stand-alone witness.", no_args_is_help=True)
 
@@ -49,6 +49,18 @@ def make(
     metrics_listen: Annotated[
         str | None,
         typer.Option(metavar="HOST:PORT", help="Prometheus, on loopback.", show_default="off"),
+    ] = None,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Where other nodes reach it.", show_default="--listen"
+        ),
+    ] = None,
+    public_endpoint: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Where everybody reaches it.", show_default="--public-listen"
+        ),
     ] = None,
     host: Annotated[
         list[str] | None,
@@ -90,7 +102,10 @@ def make(
         public_listen=public_listen,
         http_listen=http_listen,
         metrics_listen=metrics_listen,
-        hosts=tuple(host or ()),
+        # A certificate is for the names by which a node is reached.
+        hosts=(*(host or ()), *(address(e)[0] for e in (endpoint, public_endpoint) if e)),
+        reached=endpoint,
+        reached_public=public_endpoint,
         operator=witness_of,
         adapter=adapter,
         adapter_settings="\n".join(adapter_setting or ()),
@@ -117,6 +132,7 @@ app.command("backup", epilog=keeping.BACKUP_EXAMPLE)(keeping.backup)
 app.command("restore", epilog=keeping.RESTORE_EXAMPLE)(keeping.restore)
 app.command("rotate", epilog=keeping.ROTATE_EXAMPLE)(keeping.rotate)
 app.command("turn-epoch", epilog=keeping.TURN_EXAMPLE)(keeping.turn_epoch)
+app.command("policy", epilog=keeping.POLICY_EXAMPLE)(keeping.policy)
 app.command("identify", epilog=offices.IDENTIFY_EXAMPLE)(offices.identify)
 app.command("find-slots", epilog=offices.FIND_EXAMPLE)(offices.find_slots)
 app.command("order", epilog=offices.ORDER_EXAMPLE)(offices.order)

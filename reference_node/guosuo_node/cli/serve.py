@@ -18,7 +18,7 @@ from typing import Final, TextIO
 from guosuo.client.channel import NodeChannel, Patience, Tls
 from guosuo.client.federation import FederationClient
 from guosuo.curve.entropy import Entropy
-from guosuo.errors import CallerError, Reason
+from guosuo.errors import CallerError, GuosuoError, Reason
 from guosuo.federation.charter import Environment, Federation
 from guosuo.federation.charters import encode_charters, open_charters
 from guosuo.federation.judge import Ruling
@@ -43,6 +43,8 @@ from guosuo_node.store.store import Store
 
 GRACE: Final = 3.0
 """Seconds that running calls get when the process is asked to stop."""
+_WRITING: Final = ("guosuo.v1.Enrolment", "guosuo.v1.Status")
+"""Services that only the process that leads offers in earnest."""
 _EVERY: Final = 2.0
 """Seconds between updates of the metrics."""
 
@@ -172,7 +174,7 @@ class Serving:
             await self._http(stack)
             self.log.info("serving", port=server.public_port)
             work = asyncio.create_task(self.node.run())
-            watch = asyncio.create_task(self._measure())
+            watch = asyncio.create_task(self._measure(server))
             renew = asyncio.create_task(self._renew(secured))
             waiting = asyncio.create_task(_wait(stop))
             changed = asyncio.create_task(self._amended(amended))
@@ -239,9 +241,10 @@ class Serving:
                     tls.PeerTrust.load(self.home.peers),
                 )
                 peers = connect(self.federation, self.node.keys.name, identity, trust)
-            except CallerError as error:
+            except (GuosuoError, OSError) as error:
                 # Half of a change; what counted goes on to count.
-                self.log.warning("tls-refused", reason=error.reason.value)
+                reason = error.reason.value if isinstance(error, GuosuoError) else "unreadable"
+                self.log.warning("tls-refused", reason=reason)
                 continue
             secured.change(identity, trust)
             # Streams that run go on over the old connection, which ends by itself.
@@ -250,10 +253,12 @@ class Serving:
                 self.clients[name].move(channel)
             self.log.info("tls-changed", count=len(peers))
 
-    async def _measure(self) -> None:
+    async def _measure(self, server: NodeServer) -> None:
         directory = self.node.services().directory
         while directory is not None:
-            for state in await directory.regions():
+            # Before a federation's first epoch nothing stands anywhere.
+            begun = self.node.now() >= self.federation.clock.zero
+            for state in await directory.regions() if begun else ():
                 if state.epoch is not None:
                     self.metrics.set_region(
                         state.region,
@@ -263,7 +268,12 @@ class Serving:
                         judgement=state.judgement.value,
                     )
             leader = self.node.leader
-            self.metrics.set_leader(leads=leader is not None and not leader.lost)
+            leads = leader is not None and not leader.lost
+            self.metrics.set_leader(leads=leads)
+            # A balancer may send enrolments and orders to the process that takes them.
+            for service in _WRITING:
+                takes = leader is not None and leads and leader.ready
+                await server.set_serving(service, serving=takes)
             await asyncio.sleep(_EVERY)
 
 

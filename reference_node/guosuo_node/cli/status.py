@@ -13,7 +13,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from guosuo.cli.common import Desk, JsonOption, printable
+from guosuo.cli.common import Desk, JsonOption, printable, time_text
 from guosuo.client.directory import NodeInfo, RegionStatus
 from guosuo.curve.entropy import Entropy
 from guosuo.errors import CallerError, GuosuoError, Reason
@@ -68,8 +68,9 @@ def _up(
     desk.say(f"{name}, version {info.version}: {role}; epoch {info.epoch} by its clock")
     if info.waiting:
         desk.say(f"It waits: {reaching.why(info.waiting)} ({info.waiting}).", "yellow")
-    if not desk.as_json:
-        desk.console.print(table(regions, desk.now))
+    # A stand-alone witness judges nobody.
+    if info.region and not desk.as_json:
+        desk.console.print(table(regions, info.time_ms // 1000))
     _say_end(desk, ends)
     desk.result(
         running=True,
@@ -95,7 +96,8 @@ def _down(desk: Desk, home: Home, error: CallerError, ends: datetime) -> int:
     except GuosuoError as failure:
         desk.warn(f"its store cannot be read either: {failure.hint} ({failure.reason.value})")
     for what, value in found.items():
-        desk.say(f"{what.replace('_', ' ')}: {_shown(value)}")
+        shown = time_text(value) if what.endswith("_until") and value else _shown(value)
+        desk.say(f"{what.replace('_', ' ')}: {shown}")
     desk.say(f"Start it: guosuo node run {home.path}")
     _say_end(desk, ends)
     desk.result(
@@ -123,7 +125,7 @@ def stored(home: Home) -> dict[str, Any]:
             published = store.checkpoint(published=True)
             found["entries"] = store.entry_count()
             found["published"] = published.size if published else 0
-            found["leader_until"] = leader.until if leader else 0
+            found["last_lease_until"] = leader.until if leader else 0
         found["others"] = {
             region: store.peer_entry_count(region)
             for region in sorted(federation.members)

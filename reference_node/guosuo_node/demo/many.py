@@ -44,7 +44,7 @@ T = TypeVar("T")
 MOST_NODES: Final = 31
 _SUSPENDED: Final = 0.01
 """Part of the holders that is suspended."""
-_CERTIFICATES: Final = ("LT-2.png", "PL-12.png", "CH-3.png", "SK-5.png")
+_CERTIFICATES: Final = ("LT-2.png", "SK-4.png", "CH-3.png", "SK-5.png")
 _TEMPLATES: Final = tuple(POLICIES.values())
 
 

@@ -7,6 +7,7 @@ committed, rows that decide are locked; every wait is bounded.
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -143,31 +144,34 @@ def parse(url: str) -> URL:
 def upsert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Insert rows, or replace those that are there by primary key."""
     if rows:
-        made = _insert(connection, table)
-        others = {c.name: made.excluded[c.name] for c in table.columns if not c.primary_key}
-        keys = list(table.primary_key.columns)
-        statement = made.on_conflict_do_update(index_elements=keys, set_=others)
-        connection.execute(statement, list(rows))
+        connection.execute(_upserting(connection.dialect.name, table), list(rows))
 
 
 def insert_missing(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Insert rows, but leave those that are there by primary key."""
     if rows:
-        connection.execute(_insert(connection, table).on_conflict_do_nothing(), list(rows))
+        statement = _insert(connection.dialect.name, table).on_conflict_do_nothing()
+        connection.execute(statement, list(rows))
 
 
 def insert_first(connection: Connection, table: Table, row: Row) -> bool:
     """Insert a row unless there is one by primary key; whether it was this one."""
     # Not in a list: rows of single statements only are counted, of inserts if so asked.
-    made = _insert(connection, table).on_conflict_do_nothing()
+    made = _insert(connection.dialect.name, table).on_conflict_do_nothing()
     counted = made.execution_options(preserve_rowcount=True)
     return connection.execute(counted, dict(row)).rowcount == 1
 
 
-def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(table)
-    return postgresql.insert(table)
+@functools.cache
+def _upserting(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """Made once for each table: making it costs more than running it."""
+    made = _insert(dialect, table)
+    others = {c.name: made.excluded[c.name] for c in table.columns if not c.primary_key}
+    return made.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=others)
+
+
+def _insert(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 def _engine(url: URL) -> Engine:

@@ -18,7 +18,8 @@ from guosuo.federation import checkpoints, notes
 from guosuo.federation.checkpoints import Checkpoint, Quorum
 from guosuo.federation.forks import equivocation, find_split
 from guosuo.federation.merkle import Tree, leaf_hash
-from guosuo_node.app.housekeeping import wanted
+from guosuo.host.directory import MAX_BLOB
+from guosuo_node.app.housekeeping import bucket_bounds, wanted
 from guosuo_node.app.logs import RegionLog
 from guosuo_node.app.peers import FAILURES, Peer
 from guosuo_node.app.points import Point, reached
@@ -154,7 +155,7 @@ class Follower:
                     break
                 if not await self._blobs(source, missing):
                     break
-            await self.records.audit(self.region)
+            await self.records.audit(self.region, in_turn=True)
         self.records.ring()
 
     def _open(self, note: bytes) -> Checkpoint:
@@ -205,14 +206,13 @@ class Follower:
         await asyncio.to_thread(self.store.put_peer_note, self.region, size, note)
         reached(Point.AFTER_PEER_NOTE_BEFORE_MEMORY)
         async with self.records.locks[self.region]:
-            try:
-                self.records.take(self.region, fresh)
-            finally:
-                self.records.publish(self.region, note)
+            await self.records.take_in(self.region, fresh)
+            self.records.publish(self.region, note)
 
     async def _blobs(self, source: Peer, names: list[bytes]) -> bool:
         """Whether any of them was found."""
         found = False
+        bounds = await asyncio.to_thread(bucket_bounds, self.records, self.region)
         for peer in (source, *self.nodes.values()):
             names = self.records.blobs.missing(names)
             for at in range(0, len(names), _BLOBS_AT_ONCE):
@@ -222,9 +222,11 @@ class Follower:
                 except FAILURES as error:
                     self._failed(error)
                     break
-                for data in blobs.values():
+                for name, data in blobs.items():
+                    if len(data) > bounds.get(name, MAX_BLOB):
+                        continue
                     await asyncio.to_thread(self.records.blobs.put, data)
-                found |= bool(blobs)
+                    found = True
         return found
 
     # --- two histories --------------------------------------------------------------------

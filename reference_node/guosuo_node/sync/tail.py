@@ -71,7 +71,7 @@ class Tail:
             if not fresh:
                 break
             grown = True
-            self.records.take(region, fresh)
+            await self.records.take_in(region, fresh)
         note = await asyncio.to_thread(self._note, region)
         if note is not None and note != log.reader.note:
             try:
