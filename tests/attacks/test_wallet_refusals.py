@@ -651,7 +651,7 @@ def test_the_values_are_what_the_document_compiles_to() -> None:
     [
         {"region": "330000"},
         {"policy": "exit"},
-        {"version": 7},
+        {"version": 700},
         {"not_before": 0},
         {"not_after": 1 << 36},
     ],
