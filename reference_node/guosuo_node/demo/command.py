@@ -51,8 +51,8 @@ def demo(
     """Travellers of four regions, each with its own node, cross into each other's.
 
     Four nodes and two stand-alone witnesses run as processes of this machine, with TLS on
-    loopback and epochs of 20 seconds; so it takes some two minutes. With --nodes 31
-    --holders 1000 a whole country runs on one machine, for many minutes.
+    loopback and epochs of 20 seconds; so it takes some two minutes. With --nodes and
+    --holders there is another story, of up to 31 regions: 8 work on two cores, 31 want more.
     """
     if files:
         demo_command.demo(out, engine, codes=codes, as_json=as_json)
