@@ -2,14 +2,13 @@
 
 A photographed certificate must not enrol for a thief, so the node compares the name
 and birth date that it authenticated with those on the evidence. How a person is
-authenticated (eID, a counter) is the region's own: `PersonCheck` is the seam.
+authenticated (eID, a counter) is the region's own; nodes have adapters for it.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from guosuo.errors import PeerError, Reason
 from guosuo.evidence.dcc import VerifiedDcc
@@ -23,14 +22,6 @@ class Identified:
     record: bytes = field(repr=False)
     """The region's identifier of the person; stays in the region."""
     person: Person
-
-
-class PersonCheck(Protocol):
-    """A region's way to authenticate people: eID, a counter, a stand-in for tests."""
-
-    def identify(self, claim: bytes) -> Identified:
-        """The person that `claim` authenticates; `PeerError(PERSON_MISMATCH)` if none."""
-        ...
 
 
 def check_holder(identified: Identified, document: VerifiedDcc) -> None:

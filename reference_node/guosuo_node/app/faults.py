@@ -59,3 +59,14 @@ class ServiceError(Exception):
         super().__init__(fault.value)
         self.fault = fault
         self.retry_after = retry_after
+
+
+def word_of(error: BaseException) -> str:
+    """A word of a closed list, or the class: what may be said of an error (of a group, the first)."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    for attribute in ("fault", "reason"):
+        found = getattr(error, attribute, None)
+        if found is not None:
+            return str(getattr(found, "value", found))
+    return type(error).__name__

@@ -18,6 +18,7 @@ from guosuo.federation.charter import Name
 from guosuo.federation.entries import CheckpointInfo
 from guosuo.policy.written import from_json
 from guosuo_node.app.ending import to_the_end
+from guosuo_node.app.faults import word_of
 from guosuo_node.app.leader import Leader
 from guosuo_node.app.publishing import Report
 
@@ -61,8 +62,7 @@ class Gatehouse:
             if self.leader.lost:
                 raise
             self._refused.add(path)
-            reason = getattr(error, "reason", None)
-            self.report(path.name, str(getattr(reason, "value", type(error).__name__)))
+            self.report(path.name, word_of(error))
 
     def _changed(self, path: Path) -> bytes | None:
         """The file's octets if it is not the one that was read before."""

@@ -23,7 +23,7 @@ from guosuo_node.app.answers import DirectoryAnswers, FederationAnswers
 from guosuo_node.app.blobs import BlobStore
 from guosuo_node.app.counter import Counter
 from guosuo_node.app.cutting import Cutting
-from guosuo_node.app.faults import Fault, ServiceError
+from guosuo_node.app.faults import Fault, ServiceError, word_of
 from guosuo_node.app.gatehouse import Gatehouse
 from guosuo_node.app.keys import NodeKeys, fitting
 from guosuo_node.app.leader import Leader
@@ -150,7 +150,7 @@ class Node:
             try:
                 await self._lead(lease)
             except* (GuosuoError, ServiceError, OSError, BrokenExecutor) as errors:
-                self.tell("leading-ended", reason=_word(errors))
+                self.tell("leading-ended", reason=word_of(errors))
             self.leader = None
             await asyncio.sleep(self.patience)
 
@@ -298,13 +298,3 @@ class Node:
     def _fork(self, region: str, evidence: Equivocation) -> None:
         if self.records.convict(region, evidence):
             self.tell("forked", region=region)
-
-
-def _word(error: BaseException) -> str:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    for attribute in ("fault", "reason"):
-        found = getattr(error, attribute, None)
-        if found is not None:
-            return str(getattr(found, "value", found))
-    return type(error).__name__

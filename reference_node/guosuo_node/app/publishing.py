@@ -16,7 +16,7 @@ from guosuo.federation import checkpoints, merkle, notes, tiles
 from guosuo.federation.checkpoints import Checkpoint, Quorum
 from guosuo.federation.notes import Note
 from guosuo.host.files import write_atomically
-from guosuo_node.app.faults import Fault, ServiceError
+from guosuo_node.app.faults import Fault, ServiceError, word_of
 from guosuo_node.app.leader import Leader
 from guosuo_node.app.peers import FAILURES, Peer
 from guosuo_node.app.points import Point, reached
@@ -163,7 +163,7 @@ class Publisher:
                 line = await self._line(name, signed.encode(), size)
             (found,) = notes.parse_signatures(line.decode())
         except (*FAILURES, ValueError) as error:
-            self.report(name, _word(error))
+            self.report(name, word_of(error))
             return None
         if checkpoints.cosignature_time(signed.signed_by([found]), key) is None:
             self.report(name, "other-key")
@@ -184,7 +184,7 @@ class Publisher:
                     return await self.desk.add_checkpoint(note, known, tuple(proof))
                 return await self.witnesses[name].add_checkpoint(note, known, proof)
             except FAILURES as error:
-                if _word(error) != Fault.WITNESS_SIZE.value or old is None:
+                if word_of(error) != Fault.WITNESS_SIZE.value or old is None:
                     raise
         raise ServiceError(Fault.WITNESS_SIZE)
 
@@ -207,15 +207,6 @@ def _size_there(path: Path) -> int:
         return checkpoints.parse_text(notes.parse(path.read_bytes()).text).size
     except (OSError, PeerError):
         return 0
-
-
-def _word(error: Exception) -> str:
-    """What may be said of an error: a word of a closed list, or the class."""
-    for attribute in ("fault", "reason"):
-        found = getattr(error, attribute, None)
-        if found is not None:
-            return str(getattr(found, "value", found))
-    return type(error).__name__
 
 
 async def _all(tasks: set[asyncio.Task[None]]) -> None:

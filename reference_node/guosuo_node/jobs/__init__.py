@@ -1,1 +1,1 @@
-"""Proofs and boards in other processes, so that the event loop never waits for them."""
+"""Boards and their proofs in other processes, so that the event loop never waits for them."""

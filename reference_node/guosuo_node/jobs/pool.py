@@ -1,4 +1,4 @@
-"""A pool of processes for building and auditing buckets: octets in, octets out.
+"""A pool of processes for building buckets: octets in, octets out.
 
 Workers are started by `spawn`: a node has threads and gRPC, which do not survive `fork`.
 What goes to a worker (epoch secrets among it) goes through pipes of this machine only.
@@ -11,16 +11,13 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 
-from guosuo.credential.board import Bucket, SlotToRenew, audit_bucket, build_bucket
+from guosuo.credential.board import Bucket, SlotToRenew, build_bucket
 from guosuo.credential.keys import EpochKey
 from guosuo.curve.entropy import Entropy
-from guosuo.curve.points import G1, G2
 from guosuo.curve.scalar import Scalar
-from guosuo.errors import PeerError, Reason
 from guosuo.federation.charter import Federation
 from guosuo.roles.turn import BucketWork
 from guosuo.scheme import KeyId, Scheme
@@ -42,22 +39,6 @@ class _Build:
 
     def __repr__(self) -> str:
         return "_Build(...)"
-
-
-@dataclass(frozen=True, slots=True)
-class _Audit:
-    """A bucket to audit, as octets."""
-
-    suite: str
-    federation: bytes
-    key: tuple[str, int, int]
-    public: bytes
-    first: int
-    size: int
-    commitments: tuple[tuple[int, bytes], ...]
-    active: frozenset[int]
-    data: bytes
-    proof: bytes
 
 
 class Pool:
@@ -85,34 +66,6 @@ class Pool:
             tuple((item.slot, item.slot_key, item.evidence) for item in work.renew),
         )
         return self._executor.submit(_build, job)
-
-    def audit(
-        self,
-        scheme: Scheme,
-        key_id: KeyId,
-        public: G2,
-        first: int,
-        size: int,
-        commitments: Mapping[int, G1],
-        active: frozenset[int],
-        bucket: Bucket,
-    ) -> None:
-        """As `credential.board.audit_bucket`, by a worker; waits for it, so not on the loop."""
-        job = _Audit(
-            scheme.suite.name,
-            scheme.federation,
-            (key_id.region, key_id.epoch, key_id.revision),
-            public.encode(),
-            first,
-            size,
-            tuple((slot, c.encode()) for slot, c in commitments.items()),
-            active,
-            bucket.data,
-            bucket.proof,
-        )
-        reason = self._executor.submit(_audit, job).result()
-        if reason is not None:
-            raise PeerError(reason)
 
     def close(self) -> None:
         """End the workers; what is not begun is dropped."""
@@ -152,21 +105,3 @@ def _build(job: _Build) -> Bucket:
         [SlotToRenew(slot, commitments[slot], key, v) for slot, key, v in job.renew],
         Entropy(os.urandom),
     )
-
-
-def _audit(job: _Audit) -> Reason | None:
-    scheme = _scheme(job.suite, job.federation)
-    try:
-        audit_bucket(
-            scheme,
-            KeyId(*job.key),
-            scheme.engine.decode_g2(job.public),
-            job.first,
-            job.size,
-            {slot: scheme.engine.decode_g1(c) for slot, c in job.commitments},
-            job.active,
-            Bucket(job.data, job.proof),
-        )
-    except PeerError as error:
-        return error.reason
-    return None

@@ -19,6 +19,7 @@ from guosuo.federation.checkpoints import Checkpoint, Quorum
 from guosuo.federation.forks import equivocation, find_split
 from guosuo.federation.merkle import Tree, leaf_hash
 from guosuo.host.directory import MAX_BLOB
+from guosuo_node.app.faults import word_of
 from guosuo_node.app.housekeeping import bucket_bounds, wanted
 from guosuo_node.app.logs import RegionLog
 from guosuo_node.app.peers import FAILURES, Peer
@@ -270,8 +271,7 @@ class Follower:
 
     def _failed(self, error: Exception) -> None:
         self.failures += 1
-        reason = getattr(error, "reason", None)
-        self.report(self.region, str(getattr(reason, "value", reason or type(error).__name__)))
+        self.report(self.region, word_of(error))
 
     async def _pause(self) -> None:
         """A poll's time, twice as long after each failure, with jitter."""
