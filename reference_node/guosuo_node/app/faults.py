@@ -62,7 +62,7 @@ class ServiceError(Exception):
 
 
 def word_of(error: BaseException) -> str:
-    """A word of a closed list, or the class: what may be said of an error (of a group, the first)."""
+    """What may be said of an error, or of the first of a group: a listed word, or its class."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     for attribute in ("fault", "reason"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -34,13 +35,16 @@ from guosuo.suite import SHA256_SUITE, Suite
 from guosuo_node.app.keys import NodeKeys
 from guosuo_node.cli.cards import Card
 from guosuo_node.host import tls
-from guosuo_node.host.settings import Home, Settings
+from guosuo_node.host.settings import Home, Settings, address
 from guosuo_node.store.marks import GateMarks, IssuerMarks
 from guosuo_node.store.store import Store
 
 OFFICER_KIND = "officer-key"
 COUNTER_KIND = "counter-key"
 ANCHORS = "anchors.json"
+_CODE = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{1,11}", re.ASCII)
+_WITNESS = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{1,31}", re.ASCII)
+"""As the charter has them; a region's code is the name of a folder as well."""
 _FOUNDING = "founding"
 _LEASE = 60
 
@@ -74,6 +78,7 @@ def init(home: Home, wanted: Wanted, entropy: Entropy, now: dt.datetime) -> Card
     """A new node's directory: keys, certificates, settings, and the card for the others."""
     if home.path.exists() and any(home.path.iterdir()):
         raise CallerError(Reason.STORE_EXISTS, "that directory holds something; name a new one")
+    _check(wanted)
     home.private.mkdir(mode=0o700, parents=True)
     home.requests.mkdir(mode=0o700)
     for folder in (home.peers, home.policies, home.public):
@@ -91,6 +96,20 @@ def init(home: Home, wanted: Wanted, entropy: Entropy, now: dt.datetime) -> Card
     write_atomically(home.card, card.text().encode(), mode=PUBLIC)
     Settings.load(home)
     return card
+
+
+def _check(wanted: Wanted) -> None:
+    """`CallerError(ARGUMENT)` for what no charter or settings take, before anything is made."""
+    if wanted.operator is None and _CODE.fullmatch(wanted.name) is None:
+        hint = "a region's code has 2 to 12 letters, digits and hyphens"
+        raise CallerError(Reason.ARGUMENT, hint)
+    if wanted.operator is not None and _WITNESS.fullmatch(wanted.name) is None:
+        hint = "a witness's name has 2 to 32 letters, digits, dots, hyphens and underscores"
+        raise CallerError(Reason.ARGUMENT, hint)
+    places = (wanted.listen, wanted.public_listen, wanted.http_listen, wanted.metrics_listen)
+    for place in (*places, wanted.reached, wanted.reached_public):
+        if place is not None:
+            address(place)
 
 
 def _card(home: Home, wanted: Wanted, keys: NodeKeys, key: KeyFile, entropy: Entropy) -> Card:
